@@ -42,7 +42,12 @@ double numberArgument(const Napi::CallbackInfo& info, size_t index) {
 }
 
 int64_t integerArgument(const Napi::CallbackInfo& info, size_t index) {
-  return static_cast<int64_t>(numberArgument(info, index));
+  const double number = numberArgument(info, index);
+  if (!(number >= -9007199254740991.0 && number <= 9007199254740991.0)) {
+    check(info.Env(), Status::expected(Code::kArgument, "an integer",
+                                       "argument " + std::to_string(index), std::to_string(number)));
+  }
+  return static_cast<int64_t>(number);
 }
 
 bool booleanArgument(const Napi::CallbackInfo& info, size_t index) {

@@ -36,30 +36,33 @@ struct SymmetricProduct {
 
 /// hidden = silu(x w0^T) * (x w2^T), the fast network's hidden layer.
 /// x [tokens, keyDim]; w02 [2 hidden, keyDim] holds w0 above w2; hidden [tokens, hidden].
+/// gateUp [tokens, 2 hidden] is scratch.
 struct Swiglu {
   int64_t batch = 1, tokens = 0, keyDim = 0, hiddenDim = 0;
   ConstMatrices x, w02;
-  Matrices hidden;
+  Matrices gateUp, hidden;
 };
 
 /// The per-token part of an update's gradient, and of the backward of an apply.
-/// With g = k w0^T, u = k w2^T, dh = v w1:
-///   scaledGateUp [tokens, 2 hidden] = [rate0 * dh u silu'(g) | rate2 * dh silu(g)]
-///   scaledHidden [tokens, hidden]   = rate1 * silu(g) u
-/// `rates` [tokens, 3] are the step sizes of w0, w1, w2; empty means 1 (backward of an apply, with
-/// the output's cotangent for v). gateUp [tokens, 2 hidden] and dHidden [tokens, hidden] receive
-/// [g | u] and dh where set (both or neither); gateUp may not alias scaledGateUp.
+/// With g = k w0^T, u = k w2^T, dh = v w1, leaves
+///   gateUp  [tokens, 2 hidden] = [rate0 * dh u silu'(g) | rate2 * dh silu(g)]
+///   dHidden [tokens, hidden]   = rate1 * silu(g) u
+/// or, where `activationsOnly` is set, gateUp = [g | u] and dHidden = dh.
+/// `rates` [tokens, 3] are the step sizes of w0, w1, w2; empty means 1 (the backward of an apply,
+/// with the output's cotangent for v).
 struct SwigluGradient {
   int64_t batch = 1, tokens = 0, keyDim = 0, valueDim = 0, hiddenDim = 0;
+  bool activationsOnly = false;
   ConstMatrices k, v, w02, w1, rates;
-  Matrices scaledGateUp, scaledHidden, gateUp, dHidden;
+  Matrices gateUp, dHidden;
 };
 
-/// The backward of SwigluGradient through its token-wise functions. Given gateUp = [g | u],
-/// dHidden = dh, rates, and the cotangents of scaledGateUp and scaledHidden, overwrites
-///   gateUpCotangent  (in: cotangent of scaledGateUp) with the cotangent of [g | u]
-///   dHiddenCotangent (in: cotangent of scaledHidden) with the cotangent of dh
-///   gateUp with scaledGateUp and dHidden with scaledHidden, recomputed,
+/// The backward of SwigluGradient through its token-wise functions. Takes gateUp = [g | u] and
+/// dHidden = dh as `activationsOnly` leaves them, and the cotangents of what it leaves otherwise;
+/// overwrites
+///   gateUpCotangent [tokens, 2 hidden] with the cotangent of [g | u]
+///   dHiddenCotangent [tokens, hidden] with the cotangent of dh
+///   gateUp and dHidden with what SwigluGradient leaves without `activationsOnly`,
 /// and adds the step sizes' cotangents to ratesCotangent [tokens, 3].
 struct SwigluGradientBackward {
   int64_t batch = 1, tokens = 0, hiddenDim = 0;

@@ -20,7 +20,7 @@ FASTWEIGHT_SCALAR float exponential(float x) {
   return expf(x);
 #else
   // e^x = 2^n e^r with |r| <= ln2 / 2; ln2 is split in two so that r is exact to the last digit.
-  const float clamped = x < -104.0f ? -104.0f : (x > 89.0f ? 89.0f : x);
+  const float clamped = x > -104.0f ? (x < 89.0f ? x : 89.0f) : -104.0f;  // NaN becomes -104
   const float n = std::nearbyint(clamped * 1.44269504f);
   const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = 1.9875691e-4f;
