@@ -1,0 +1,7 @@
+#include "binding/environment.h"
+
+namespace fastweight::binding {
+
+void registerTensorKernels(Napi::Env, Napi::Object) {}
+
+}  // namespace fastweight::binding

@@ -1,0 +1,70 @@
+// Tensor storage: allocate, free, write, read, sizes.
+#include <string>
+
+#include "binding/environment.h"
+
+namespace fastweight::binding {
+namespace {
+
+/// allocate(bytes) -> handle
+Napi::Value allocate(const Napi::CallbackInfo& info) {
+  const double bytes = numberArgument(info, 0);
+  if (!(bytes >= 0 && bytes <= 9007199254740991.0)) {
+    check(info.Env(), Status::expected(Code::kRange, "a count of bytes", "bytes",
+                                       std::to_string(bytes)));
+  }
+  Handle handle = 0;
+  check(info.Env(), Environment::of(info.Env())
+                        .tensors->allocate(static_cast<size_t>(bytes), &handle));
+  return Napi::Number::New(info.Env(), static_cast<double>(handle));
+}
+
+/// free(handle)
+void freeTensor(const Napi::CallbackInfo& info) {
+  check(info.Env(), Environment::of(info.Env()).tensors->free(integerArgument(info, 0)));
+}
+
+Napi::TypedArray typedArrayArgument(const Napi::CallbackInfo& info, size_t index) {
+  if (index >= info.Length() || !info[index].IsTypedArray()) {
+    check(info.Env(), Status::expected(Code::kArgument, "a typed array",
+                                       "argument " + std::to_string(index), "something else"));
+  }
+  return info[index].As<Napi::TypedArray>();
+}
+
+/// write(handle, typedArray): the tensor's first bytes become the array's.
+void write(const Napi::CallbackInfo& info) {
+  const Napi::TypedArray array = typedArrayArgument(info, 1);
+  void* memory = memoryArgument(info, 0, array.ByteLength());
+  const auto* host = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  Environment::of(info.Env()).device->copyFromHost(memory, host, array.ByteLength());
+}
+
+/// read(handle, typedArray): fills the array from the tensor's first bytes.
+void read(const Napi::CallbackInfo& info) {
+  const Napi::TypedArray array = typedArrayArgument(info, 1);
+  const void* memory = memoryArgument(info, 0, array.ByteLength());
+  auto* host = static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  Environment::of(info.Env()).device->copyToHost(host, memory, array.ByteLength());
+}
+
+/// memory() -> { tensors, bytes }
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  const TensorTable& tensors = *Environment::of(info.Env()).tensors;
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("tensors", Napi::Number::New(info.Env(), static_cast<double>(tensors.count())));
+  result.Set("bytes", Napi::Number::New(info.Env(), static_cast<double>(tensors.bytes())));
+  return result;
+}
+
+}  // namespace
+
+void registerTensors(Napi::Env env, Napi::Object exports) {
+  exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
+  exports.Set("free", Napi::Function::New(env, freeTensor, "free"));
+  exports.Set("write", Napi::Function::New(env, write, "write"));
+  exports.Set("read", Napi::Function::New(env, read, "read"));
+  exports.Set("memory", Napi::Function::New(env, memory, "memory"));
+}
+
+}  // namespace fastweight::binding

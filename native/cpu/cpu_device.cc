@@ -1,0 +1,55 @@
+#include "cpu/cpu_device.h"
+
+#include <cstdlib>
+#include <cstring>
+#ifdef _WIN32
+#include <malloc.h>
+#endif
+
+namespace fastweight {
+namespace cpu {
+namespace {
+
+constexpr size_t kAlignment = 64;
+
+}  // namespace
+
+void* CpuDevice::allocate(size_t bytes) {
+  if (bytes > SIZE_MAX - kAlignment) return nullptr;
+  const size_t rounded = bytes == 0 ? kAlignment : (bytes + kAlignment - 1) / kAlignment * kAlignment;
+#ifdef _WIN32
+  return _aligned_malloc(rounded, kAlignment);
+#else
+  return std::aligned_alloc(kAlignment, rounded);
+#endif
+}
+
+void CpuDevice::release(void* memory, size_t) {
+#ifdef _WIN32
+  _aligned_free(memory);
+#else
+  std::free(memory);
+#endif
+}
+
+void CpuDevice::copyFromHost(void* device, const void* host, size_t bytes) {
+  copy(device, host, bytes);
+}
+
+void CpuDevice::copyToHost(void* host, const void* device, size_t bytes) {
+  copy(host, device, bytes);
+}
+
+void CpuDevice::copy(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+void CpuDevice::zero(void* memory, size_t bytes) {
+  if (bytes > 0) std::memset(memory, 0, bytes);
+}
+
+}  // namespace cpu
+
+std::unique_ptr<Device> createCpuDevice() { return std::make_unique<cpu::CpuDevice>(); }
+
+}  // namespace fastweight

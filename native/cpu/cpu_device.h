@@ -1,0 +1,50 @@
+// The CPU device. Each family of primitives is implemented in a file of its name.
+#pragma once
+
+#include "fastweight/device.h"
+
+namespace fastweight::cpu {
+
+class CpuDevice final : public Device {
+ public:
+  // cpu_device.cc
+  const char* name() const override { return "cpu"; }
+  void* allocate(size_t bytes) override;
+  void release(void* memory, size_t bytes) override;
+  void copyFromHost(void* device, const void* host, size_t bytes) override;
+  void copyToHost(void* host, const void* device, size_t bytes) override;
+  void copy(void* to, const void* from, size_t bytes) override;
+  void zero(void* memory, size_t bytes) override;
+  Status synchronize() override { return Status::ok(); }
+
+  // gemm.cc
+  void gemm(const Gemm&) override;
+  void symmetricProduct(const SymmetricProduct&) override;
+
+  // swiglu.cc
+  void swiglu(const Swiglu&) override;
+  void swigluGradient(const SwigluGradient&) override;
+  void swigluGradientBackward(const SwigluGradientBackward&) override;
+  int64_t tileTokens(int64_t rows, int64_t hiddenDim) const override;
+
+  // normalise.cc
+  void frobeniusNormalise(const FrobeniusNormalise&) override;
+  void frobeniusNormaliseBackward(const FrobeniusNormaliseBackward&) override;
+  void transposeMatrices(const TransposeMatrices&) override;
+  void stepAndRenormalise(const StepAndRenormalise&) override;
+  void renormaliseBackward(const RenormaliseBackward&) override;
+  void rowNorms(int64_t rows, int64_t columns, const float* w, float* norms) override;
+  void rowNormsBackward(int64_t rows, int64_t columns, const float* w, const float* norms,
+                        const float* normsCotangent, float* wCotangent) override;
+
+  // vector.cc
+  void axpby(int64_t count, float alpha, const float* x, float beta, float* y) override;
+  void scaleRows(int64_t batch, int64_t count, const float* scales, float* y) override;
+  void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
+  void sumRows(int64_t batch, int64_t count, int64_t stride, const float* x, float* out) override;
+  void addToRows(int64_t batch, int64_t count, int64_t stride, float alpha, const float* x,
+                 float* y) override;
+  bool allFinite(int64_t count, const float* x) override;
+};
+
+}  // namespace fastweight::cpu
