@@ -5,8 +5,6 @@ import { loadNativeModule } from './loader';
 export interface Addon {
   /** Hands over the class of the errors that native code throws; called once, before all else. */
   initialize(errorClass: typeof FastWeightError): void;
-  /** The version of the core, as in package.json. */
-  version(): string;
 }
 
 let addon: Addon | undefined;
