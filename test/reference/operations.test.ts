@@ -115,7 +115,7 @@ describe('newtonSchulz', () => {
     tf.tidy(() => {
       const x = normal3([2, 12, 5], 7);
       const y = newtonSchulz(x, 'you5');
-      const gram = tf.matMul(y, y, true, false).arraySync();
+      const gram = tf.matMul(y, y, true, false).arraySync() as number[][][];
       for (const [i, row] of gram.flat().entries()) {
         for (const [j, value] of row.entries()) {
           expect(Math.abs(value - (i % 5 === j ? 1 : 0))).toBeLessThan(0.2);
