@@ -1,8 +1,9 @@
 import { FastWeightError } from './errors';
 import { loadNativeModule } from './loader';
+import type { TensorStorageAddon } from './tensor_storage_addon';
 
 /** The native addon: what `native/binding` exports, name for name. */
-export interface Addon {
+export interface Addon extends TensorStorageAddon {
   /** Hands over the class of the errors that native code throws; called once, before all else. */
   initialize(errorClass: typeof FastWeightError): void;
 }
