@@ -33,9 +33,8 @@ void CpuDevice::symmetricProduct(const SymmetricProduct& s) {
           float sum = 0;
           for (int64_t k = 0; k < s.k; ++k) {
             const float product = x[i * s.a.leading + k] * y[j * s.b.leading + k];
-            sum += s.symmetrise
-                       ? 0.5f * (product + x[j * s.a.leading + k] * y[i * s.b.leading + k])
-                       : product;
+            sum += s.symmetrise ? 0.5f * (product + x[j * s.a.leading + k] * y[i * s.b.leading + k])
+                                : product;
           }
           float value = s.alpha * sum;
           if (s.addend.data != nullptr) {
