@@ -1,7 +1,242 @@
+// fastWeightScan, its backward, and newtonSchulz. Tensors come as handles; 0 stands for none.
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
 #include "binding/environment.h"
+#include "fastweight/fast_weight_scan.h"
 
 namespace fastweight::binding {
+namespace {
 
-void registerFastWeights(Napi::Env, Napi::Object) {}
+/// Reads the fields of the one object that a call takes.
+class Fields {
+ public:
+  explicit Fields(const Napi::CallbackInfo& info) : env_(info.Env()) {
+    if (info.Length() < 1 || !info[0].IsObject()) {
+      check(env_, Status::expected(Code::kArgument, "an object", "argument 0", "something else"));
+    }
+    object_ = info[0].As<Napi::Object>();
+  }
+
+  int64_t integer(const char* name) const {
+    return static_cast<int64_t>(number(name));
+  }
+  float real(const char* name) const { return static_cast<float>(number(name)); }
+  bool flag(const char* name) const { return object_.Get(name).ToBoolean().Value(); }
+  std::string text(const char* name) const { return object_.Get(name).ToString().Utf8Value(); }
+
+  template <typename Array>
+  Array array(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsTypedArray()) wrong("a typed array", name);
+    return value.As<Array>();
+  }
+
+  /// The tensor `name` of at least `count` floats, or null where the field is absent or 0.
+  float* floats(const char* name, int64_t count) const {
+    const Napi::Value value = object_.Get(name);
+    if (value.IsUndefined()) return nullptr;
+    const Handle handle = integer(name);
+    if (handle == 0) return nullptr;
+    void* memory = nullptr;
+    check(env_, Environment::of(env_).tensors->memory(
+                    handle, static_cast<size_t>(count) * sizeof(float), &memory));
+    return static_cast<float*>(memory);
+  }
+
+  /// The tensors named w0, w1, w2 with `suffix` behind; all or none.
+  FastWeights<float> weights(const std::string& suffix, const ScanShape& s) const {
+    FastWeights<float> set;
+    const int64_t matrix = s.rows * s.hiddenDim * s.keyDim;
+    set.w0 = floats(("w0" + suffix).c_str(), matrix);
+    set.w1 = floats(("w1" + suffix).c_str(), s.rows * s.valueDim * s.hiddenDim);
+    set.w2 = floats(("w2" + suffix).c_str(), matrix);
+    if ((set.w0 == nullptr) != (set.w1 == nullptr) || (set.w0 == nullptr) != (set.w2 == nullptr)) {
+      wrong("all of w0, w1, w2 or none", suffix.c_str());
+    }
+    return set;
+  }
+
+  FastWeights<const float> inputWeights(const std::string& suffix, const ScanShape& s) const {
+    const FastWeights<float> set = weights(suffix, s);
+    FastWeights<const float> result;
+    result.w0 = set.w0;
+    result.w1 = set.w1;
+    result.w2 = set.w2;
+    return result;
+  }
+
+  [[noreturn]] void wrong(const char* expectation, const char* name) const {
+    check(env_, Status::expected(Code::kArgument, expectation, name, "something else"));
+    throw Napi::Error::New(env_, "unreachable");
+  }
+
+ private:
+  double number(const char* name) const {
+    const Napi::Value value = object_.Get(name);
+    if (!value.IsNumber()) wrong("a number", name);
+    const double number = value.As<Napi::Number>().DoubleValue();
+    if (!(number >= -9007199254740991.0 && number <= 9007199254740991.0)) wrong("a number", name);
+    return number;
+  }
+
+  Napi::Env env_;
+  Napi::Object object_;
+};
+
+NewtonSchulzSchedule readSchedule(const Fields& fields) {
+  const auto triples = fields.array<Napi::Float32Array>("newtonSchulz");
+  NewtonSchulzSchedule schedule;
+  for (size_t i = 0; i + 2 < triples.ElementLength(); i += 3) {
+    schedule.push_back({triples[i], triples[i + 1], triples[i + 2]});
+  }
+  return schedule;
+}
+
+/// What forward and backward both take.
+struct ScanCall {
+  ScanShape shape;
+  Program program;
+  ScanOptions options;
+  ScanInputs inputs;
+
+  ScanCall(const Napi::CallbackInfo& info, const Fields& fields) {
+    shape.rows = fields.integer("rows");
+    shape.tokens = fields.integer("tokens");
+    shape.keyDim = fields.integer("keyDim");
+    shape.hiddenDim = fields.integer("hiddenDim");
+    shape.valueDim = fields.integer("valueDim");
+    for (int64_t size :
+         {shape.rows, shape.tokens, shape.keyDim, shape.hiddenDim, shape.valueDim}) {
+      if (size < 1 || size > (int64_t{1} << 31)) fields.wrong("a size of at least 1", "shape");
+    }
+    const auto steps = fields.array<Napi::Int32Array>("program");
+    for (size_t i = 0; i + 2 < steps.ElementLength(); i += 3) {
+      program.push_back({steps[i] == 0 ? ProgramStep::Kind::kUpdate : ProgramStep::Kind::kApply,
+                         steps[i + 1], steps[i + 2]});
+    }
+    check(info.Env(), validateProgram(program, shape.tokens));
+    const std::string norm = fields.text("weightNorm");
+    options.weightNorm = norm == "pre"    ? WeightNorm::kPre
+                         : norm == "none" ? WeightNorm::kNone
+                                          : WeightNorm::kPost;
+    options.detachNorm = fields.flag("detachNorm");
+    options.newtonSchulz = readSchedule(fields);
+    options.normEpsilon = fields.real("normEpsilon");
+    options.newtonSchulzEpsilon = fields.real("newtonSchulzEpsilon");
+    const int64_t tokens = shape.rows * shape.tokens;
+    inputs.q = fields.floats("q", tokens * shape.keyDim);
+    inputs.k = fields.floats("k", tokens * shape.keyDim);
+    inputs.v = fields.floats("v", tokens * shape.valueDim);
+    inputs.rates = fields.floats("rates", tokens * 3);
+    inputs.momentum = fields.floats("momentum", tokens);
+    inputs.weights = fields.inputWeights("", shape);
+    inputs.normWeights = fields.inputWeights("Norm", shape);
+    inputs.mainWeights = fields.inputWeights("Main", shape);
+    inputs.momenta = fields.inputWeights("Momentum", shape);
+    if (!inputs.q || !inputs.k || !inputs.v || !inputs.rates || !inputs.weights) {
+      fields.wrong("a tensor", "q, k, v, rates, w0, w1, w2");
+    }
+  }
+};
+
+/// fastWeightScan(fields): runs the program; with a `tape` handle, ties the tape to that tensor.
+void scan(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment& environment = Environment::of(env);
+  const Fields fields(info);
+  const ScanCall call(info, fields);
+  ScanOutputs outputs;
+  outputs.output = fields.floats(
+      "output", call.shape.rows * outputTokens(call.program) * call.shape.valueDim);
+  outputs.weights = fields.weights("Out", call.shape);
+  outputs.mainWeights = fields.weights("MainOut", call.shape);
+  outputs.momenta = fields.weights("MomentumOut", call.shape);
+  if (outputs.output == nullptr && outputTokens(call.program) > 0) {
+    fields.wrong("a tensor", "output");
+  }
+  const int64_t tapeHandle = fields.integer("tape");
+  std::unique_ptr<ScanTape> tape;
+  check(env, fastWeightScan(*environment.device, call.shape, call.program, call.options,
+                            call.inputs, outputs, tapeHandle != 0 ? &tape : nullptr));
+  if (tapeHandle != 0) check(env, environment.tensors->attach(tapeHandle, std::move(tape)));
+}
+
+/// fastWeightScanBackward(fields): the gradients of every input.
+void scanBackward(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment& environment = Environment::of(env);
+  const Fields fields(info);
+  const ScanCall call(info, fields);
+  Attachment* attachment = nullptr;
+  check(env, environment.tensors->attachment(fields.integer("tape"), &attachment));
+  const auto* tape = dynamic_cast<const ScanTape*>(attachment);
+  if (tape == nullptr) fields.wrong("the tape of a fastWeightScan", "tape");
+  const ScanShape& s = call.shape;
+  const int64_t tokens = s.rows * s.tokens;
+  ScanCotangents cotangents;
+  cotangents.output = fields.floats("outputCotangent",
+                                    s.rows * outputTokens(call.program) * s.valueDim);
+  cotangents.weights = fields.inputWeights("Cotangent", s);
+  ScanGradients gradients;
+  gradients.weights = fields.weights("Gradient", s);
+  gradients.q = fields.floats("qGradient", tokens * s.keyDim);
+  gradients.k = fields.floats("kGradient", tokens * s.keyDim);
+  gradients.v = fields.floats("vGradient", tokens * s.valueDim);
+  gradients.rates = fields.floats("ratesGradient", tokens * 3);
+  gradients.momentum = fields.floats("momentumGradient", tokens);
+  if (!gradients.weights || !gradients.q || !gradients.k || !gradients.v || !gradients.rates ||
+      (call.inputs.momentum != nullptr && gradients.momentum == nullptr)) {
+    fields.wrong("a tensor", "each gradient");
+  }
+  check(env, fastWeightScanBackward(*environment.device, s, call.program, call.options,
+                                    call.inputs, *tape, cotangents, gradients));
+}
+
+/// newtonSchulz({matrices, rows, columns, newtonSchulz, epsilon, d, out}), and with `outCotangent`
+/// and `dCotangent` in place of `out`, its backward.
+void newtonSchulz(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Environment& environment = Environment::of(env);
+  const Fields fields(info);
+  const NewtonSchulzMatrices shape{fields.integer("matrices"), fields.integer("rows"),
+                                   fields.integer("columns")};
+  const float* d = fields.floats("d", shape.count());
+  float* out = fields.floats("out", shape.count());
+  const float* outCotangent = fields.floats("outCotangent", shape.count());
+  float* dCotangent = fields.floats("dCotangent", shape.count());
+  const bool backward = outCotangent != nullptr;
+  if (d == nullptr || (backward ? dCotangent : out) == nullptr) {
+    fields.wrong("a tensor", "d, out");
+  }
+  Device& device = *environment.device;
+  const NewtonSchulz iteration(device, readSchedule(fields), {shape}, fields.real("epsilon"));
+  const int64_t floats = backward ? iteration.backwardFloats() : iteration.forwardFloats();
+  const size_t bytes = static_cast<size_t>(floats) * sizeof(float);
+  void* workspace = device.allocate(bytes);
+  if (workspace == nullptr) {
+    check(env, Status(Code::kOutOfMemory, "Expected room for the Newton-Schulz workspace of " +
+                                              std::to_string(bytes) + " bytes but got none"));
+  }
+  if (backward) {
+    iteration.backward(d, outCotangent, dCotangent, static_cast<float*>(workspace));
+  } else {
+    iteration.forward(d, out, static_cast<float*>(workspace));
+  }
+  const Status status = device.synchronize();
+  device.release(workspace, bytes);
+  check(env, status);
+}
+
+}  // namespace
+
+void registerFastWeights(Napi::Env env, Napi::Object exports) {
+  exports.Set("fastWeightScan", Napi::Function::New(env, scan, "fastWeightScan"));
+  exports.Set("fastWeightScanBackward",
+              Napi::Function::New(env, scanBackward, "fastWeightScanBackward"));
+  exports.Set("newtonSchulz", Napi::Function::New(env, newtonSchulz, "newtonSchulz"));
+}
 
 }  // namespace fastweight::binding

@@ -1,0 +1,227 @@
+#include "fastweight/fast_weight_scan.h"
+
+#include <string>
+
+#include "core/scan_state.h"
+
+namespace fastweight {
+namespace {
+
+class Forward {
+ public:
+  Forward(const ScanEngine& engine, const Program& program, const ScanOutputs& outputs,
+          ScanTape* tape)
+      : engine_(engine),
+        device_(engine.device),
+        program_(program),
+        outputs_(outputs),
+        tape_(tape),
+        workspace_(device_, workspaceFloats()) {}
+
+  Status run() {
+    if (workspace_.isNull()) {
+      return Status(Code::kOutOfMemory, "Expected room for the scan's workspace of " +
+                                            std::to_string(workspaceFloats() * sizeof(float)) +
+                                            " bytes but got none");
+    }
+    start();
+    for (const ProgramStep& step : program_) {
+      if (step.kind == ProgramStep::Kind::kApply) {
+        apply(step);
+      } else {
+        update(step);
+      }
+    }
+    FASTWEIGHT_RETURN_IF_ERROR(device_.synchronize());
+    if (!device_.allFinite(live_.count(), live_.data())) {
+      return Status::expected(Code::kNonFinite, "finite weights after the updates", "fastWeightScan",
+                              "NaN or infinity. Lower the step sizes, or check the inputs");
+    }
+    finish();
+    return Status::ok();
+  }
+
+ private:
+  const ScanShape& shape() const { return engine_.shape; }
+
+  int64_t workspaceFloats() const {
+    const int64_t set = Workspace::aligned(WeightSet::floats(shape()));
+    const int64_t tileRows = shape().rows * engine_.tile;
+    return 4 * set + Workspace::aligned(WeightSet::normRows(shape())) +
+           Workspace::aligned(shape().rows + 1) +
+           Workspace::aligned(tileRows * 2 * shape().hiddenDim) +
+           Workspace::aligned(tileRows * shape().hiddenDim) + engine_.newtonSchulzForwardFloats();
+  }
+
+  WeightSet takeSet() { return engine_.set(workspace_.take(WeightSet::floats(shape()))); }
+
+  void start() {
+    const int64_t tileRows = shape().rows * engine_.tile;
+    live_ = takeSet();
+    main_ = engine_.hasMain() ? takeSet() : live_;
+    d_ = takeSet();
+    step_ = takeSet();
+    norms_ = workspace_.take(WeightSet::normRows(shape()));
+    betas_ = workspace_.take(shape().rows + 1);
+    gateUp_ = packed(workspace_.take(tileRows * 2 * shape().hiddenDim), engine_.tile,
+                     2 * shape().hiddenDim);
+    hidden_ =
+        packed(workspace_.take(tileRows * shape().hiddenDim), engine_.tile, shape().hiddenDim);
+    newtonSchulz_ = workspace_.take(engine_.newtonSchulzForwardFloats());
+
+    const ScanInputs& inputs = engine_.inputs;
+    if (engine_.hasNorms()) {
+      engine_.gather(inputs.normWeights ? inputs.normWeights : inputs.weights, step_);
+      engine_.rowNorms(step_, norms_);
+    }
+    engine_.gather(inputs.weights, live_);
+    if (engine_.hasMain()) {
+      engine_.gather(inputs.mainWeights ? inputs.mainWeights : inputs.weights, main_);
+    }
+    if (inputs.momenta) {
+      engine_.gather(inputs.momenta, d_);
+    } else {
+      device_.zero(d_.data(), bytesOf(d_));
+    }
+  }
+
+  /// o_t = f(q_t) for the step's tokens.
+  void apply(const ProgramStep& step) {
+    const int64_t outputRows = outputTokens(program_);
+    const Matrices output = packed(outputs_.output, outputRows, shape().valueDim);
+    engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
+      Swiglu swiglu;
+      swiglu.batch = shape().rows;
+      swiglu.tokens = tokens;
+      swiglu.keyDim = shape().keyDim;
+      swiglu.hiddenDim = shape().hiddenDim;
+      swiglu.x = engine_.q().at(start);
+      swiglu.w02 = live_.w02();
+      swiglu.gateUp = gateUp_;
+      swiglu.hidden = hidden_;
+      device_.swiglu(swiglu);
+      device_.gemm(engine_.tokenProduct(tokens, shape().valueDim, shape().hiddenDim, hidden_,
+                                        live_.w1(), true, output.at(written_), 0));
+      written_ += tokens;
+    });
+  }
+
+  void update(const ProgramStep& step) {
+    if (tape_ != nullptr) {
+      device_.copy(tape_->live(updates_), live_.data(), bytesOf(live_));
+      if (engine_.hasMain()) device_.copy(tape_->main(updates_), main_.data(), bytesOf(main_));
+    }
+    descend(step);
+    if (tape_ != nullptr) device_.copy(tape_->step(updates_), d_.data(), bytesOf(d_));
+    if (engine_.hasMuon()) engine_.newtonSchulzForward(d_, step_, newtonSchulz_);
+    const WeightSet& increment = engine_.hasMuon() ? step_ : d_;
+    const int64_t rows02 = WeightSet::normRows02(shape());
+    renormalise(rows02, shape().keyDim, increment.data(), norms_, main_.data(), live_.data());
+    renormalise(shape().rows * shape().valueDim, shape().hiddenDim, increment.data1(),
+                norms_ + rows02, main_.data1(), live_.data1());
+    ++updates_;
+  }
+
+  /// d <- gradient of the step's tokens + beta * d.
+  void descend(const ProgramStep& step) {
+    const bool separate = engine_.ranks() > 1;
+    const WeightSet& sum = separate ? step_ : d_;
+    if (engine_.hasMomentum()) engine_.meanMomentum(step, betas_);
+    bool first = true;
+    engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
+      SwigluGradient gradient;
+      gradient.batch = shape().rows;
+      gradient.tokens = tokens;
+      gradient.keyDim = shape().keyDim;
+      gradient.valueDim = shape().valueDim;
+      gradient.hiddenDim = shape().hiddenDim;
+      gradient.k = engine_.k().at(start);
+      gradient.v = engine_.v().at(start);
+      gradient.w02 = live_.w02();
+      gradient.w1 = live_.w1();
+      gradient.rates = engine_.rates().at(start);
+      gradient.gateUp = gateUp_;
+      gradient.dHidden = hidden_;
+      device_.swigluGradient(gradient);
+      Gemm d02 = engine_.weightProduct(tokens, 2 * shape().hiddenDim, shape().keyDim, gateUp_,
+                                       engine_.k().at(start), sum.w02(), first ? 0.0f : 1.0f);
+      Gemm d1 = engine_.weightProduct(tokens, shape().valueDim, shape().hiddenDim,
+                                      engine_.v().at(start), hidden_, sum.w1(),
+                                      first ? 0.0f : 1.0f);
+      if (first && !separate && engine_.hasMomentum()) d02.betas = d1.betas = betas_;
+      device_.gemm(d02);
+      device_.gemm(d1);
+      first = false;
+    });
+    if (!separate) return;
+    engine_.options.communicator->sum(sum.count(), sum.data());
+    if (engine_.hasMomentum()) {
+      const int64_t row02 = 2 * shape().hiddenDim * shape().keyDim;
+      device_.scaleRows(shape().rows, row02, betas_, d_.data());
+      device_.scaleRows(shape().rows, shape().valueDim * shape().hiddenDim, betas_, d_.data1());
+    }
+    device_.axpby(sum.count(), 1, sum.data(), engine_.hasMomentum() ? 1.0f : 0.0f, d_.data());
+  }
+
+  void renormalise(int64_t rows, int64_t columns, const float* increment, const float* norms,
+                   float* main, float* live) {
+    StepAndRenormalise step;
+    step.rows = rows;
+    step.columns = columns;
+    step.epsilon = engine_.options.normEpsilon;
+    step.step = increment;
+    step.norms = norms;
+    step.main = main;
+    step.live = engine_.hasNorms() ? live : nullptr;
+    device_.stepAndRenormalise(step);
+  }
+
+  void finish() {
+    if (outputs_.weights) engine_.scatter(live_, outputs_.weights);
+    if (outputs_.mainWeights) engine_.scatter(main_, outputs_.mainWeights);
+    if (outputs_.momenta) engine_.scatter(d_, outputs_.momenta);
+  }
+
+  static size_t bytesOf(const WeightSet& set) {
+    return static_cast<size_t>(set.count()) * sizeof(float);
+  }
+
+  const ScanEngine& engine_;
+  Device& device_;
+  const Program& program_;
+  const ScanOutputs& outputs_;
+  ScanTape* tape_;
+  Workspace workspace_;
+  WeightSet live_{engine_.shape, nullptr}, main_ = live_, d_ = live_, step_ = live_;
+  float* norms_ = nullptr;
+  float* betas_ = nullptr;
+  float* newtonSchulz_ = nullptr;
+  Matrices gateUp_, hidden_;
+  int64_t written_ = 0, updates_ = 0;
+};
+
+Status checkFinite(Device& device, int64_t count, const float* values, const char* name) {
+  if (values == nullptr || device.allFinite(count, values)) return Status::ok();
+  return Status::expected(Code::kNonFinite, "finite values", name, "NaN or infinity");
+}
+
+}  // namespace
+
+Status fastWeightScan(Device& device, const ScanShape& shape, const Program& program,
+                      const ScanOptions& options, const ScanInputs& inputs,
+                      const ScanOutputs& outputs, std::unique_ptr<ScanTape>* tape) {
+  FASTWEIGHT_RETURN_IF_ERROR(validateProgram(program, shape.tokens));
+  const int64_t tokens = shape.rows * shape.tokens;
+  FASTWEIGHT_RETURN_IF_ERROR(checkFinite(device, 3 * tokens, inputs.rates, "rates"));
+  FASTWEIGHT_RETURN_IF_ERROR(checkFinite(device, tokens, inputs.momentum, "momentum"));
+  if (tape != nullptr) {
+    *tape = ScanTape::create(device, shape, options, updateCount(program));
+    if (*tape == nullptr) {
+      return Status(Code::kOutOfMemory, "Expected room for the scan's tape but got none");
+    }
+  }
+  const ScanEngine engine(device, shape, options, inputs);
+  return Forward(engine, program, outputs, tape != nullptr ? tape->get() : nullptr).run();
+}
+
+}  // namespace fastweight

@@ -1,0 +1,369 @@
+#include <string>
+
+#include "core/scan_state.h"
+#include "fastweight/fast_weight_scan.h"
+
+namespace fastweight {
+namespace {
+
+// Walks the program from its end. Three cotangents of the state are carried: of the live weights,
+// of the main weights (WeightNorm::kPre) and of the momenta. With several ranks, the live
+// cotangent is a part whose sum over ranks counts, the others are the same on each.
+class Backward {
+ public:
+  Backward(const ScanEngine& engine, const Program& program, const ScanTape& tape,
+           const ScanCotangents& cotangents, const ScanGradients& gradients)
+      : engine_(engine),
+        device_(engine.device),
+        program_(program),
+        tape_(tape),
+        cotangents_(cotangents),
+        gradients_(gradients),
+        workspace_(device_, workspaceFloats()) {}
+
+  Status run() {
+    if (workspace_.isNull()) {
+      return Status(Code::kOutOfMemory, "Expected room for the scan's backward workspace of " +
+                                            std::to_string(workspaceFloats() * sizeof(float)) +
+                                            " bytes but got none");
+    }
+    start();
+    int64_t update = updateCount(program_);
+    int64_t outputEnd = outputTokens(program_);
+    setWeightsAfter(update);
+    for (size_t i = program_.size(); i-- > 0;) {
+      const ProgramStep& step = program_[i];
+      if (step.kind == ProgramStep::Kind::kApply) {
+        outputEnd -= step.tokens();
+        if (cotangents_.output != nullptr) applyBackward(step, outputEnd);
+      } else {
+        setWeightsAfter(--update);
+        updateBackward(step, update);
+      }
+    }
+    finish();
+    return device_.synchronize();
+  }
+
+ private:
+  const ScanShape& shape() const { return engine_.shape; }
+
+  int64_t workspaceFloats() const {
+    const int64_t set = Workspace::aligned(WeightSet::floats(shape()));
+    const int64_t tileRows = shape().rows * engine_.tile;
+    return 6 * set + 2 * Workspace::aligned(WeightSet::normRows(shape())) +
+           2 * Workspace::aligned(shape().rows + 1) +
+           2 * Workspace::aligned(tileRows * 2 * shape().hiddenDim) +
+           2 * Workspace::aligned(tileRows * shape().hiddenDim) +
+           engine_.newtonSchulzBackwardFloats();
+  }
+
+  WeightSet takeSet() { return engine_.set(workspace_.take(WeightSet::floats(shape()))); }
+
+  void zero(const WeightSet& set) {
+    device_.zero(set.data(), static_cast<size_t>(set.count()) * sizeof(float));
+  }
+
+  void zeroGradient(float* gradient, int64_t count) {
+    if (gradient != nullptr) device_.zero(gradient, static_cast<size_t>(count) * sizeof(float));
+  }
+
+  void start() {
+    const int64_t tileRows = shape().rows * engine_.tile;
+    const int64_t normRows = WeightSet::normRows(shape());
+    current_ = takeSet();
+    liveCotangent_ = takeSet();
+    stepCotangent_ = takeSet();
+    increment_ = engine_.hasMuon() ? takeSet() : stepCotangent_;
+    mainCotangent_ = engine_.hasMain() ? takeSet() : stepCotangent_;
+    momentumCotangent_ = engine_.hasMomentum() ? takeSet() : stepCotangent_;
+    norms_ = workspace_.take(normRows);
+    normsCotangent_ = workspace_.take(normRows);
+    betas_ = workspace_.take(shape().rows + 1);
+    betasCotangent_ = workspace_.take(shape().rows + 1);
+    const auto tileOf = [&](int64_t columns) {
+      return packed(workspace_.take(tileRows * columns), engine_.tile, columns);
+    };
+    gateUp_ = tileOf(2 * shape().hiddenDim);
+    gateUpCotangent_ = tileOf(2 * shape().hiddenDim);
+    dHidden_ = tileOf(shape().hiddenDim);
+    dHiddenCotangent_ = tileOf(shape().hiddenDim);
+    newtonSchulz_ = workspace_.take(engine_.newtonSchulzBackwardFloats());
+
+    const ScanInputs& inputs = engine_.inputs;
+    if (engine_.hasNorms()) {
+      engine_.gather(inputs.normWeights ? inputs.normWeights : inputs.weights, stepCotangent_);
+      engine_.rowNorms(stepCotangent_, norms_);
+      device_.zero(normsCotangent_, static_cast<size_t>(normRows) * sizeof(float));
+    }
+    if (cotangents_.weights) {
+      engine_.gather(cotangents_.weights, liveCotangent_);
+    } else {
+      zero(liveCotangent_);
+    }
+    if (engine_.hasMain()) zero(mainCotangent_);
+    if (engine_.hasMomentum()) zero(momentumCotangent_);
+    const int64_t tokens = shape().rows * shape().tokens;
+    zeroGradient(gradients_.q, tokens * shape().keyDim);
+    zeroGradient(gradients_.k, tokens * shape().keyDim);
+    zeroGradient(gradients_.v, tokens * shape().valueDim);
+    zeroGradient(gradients_.rates, tokens * 3);
+    zeroGradient(gradients_.momentum, tokens);
+  }
+
+  /// Points current_ at the live weights that hold after `update` updates: those kept before the
+  /// next one, or the final ones, which are made again from the last update's.
+  void setWeightsAfter(int64_t update) {
+    if (update < updateCount(program_)) {
+      current_ = engine_.set(tape_.live(update));
+      return;
+    }
+    if (update == 0) {
+      engine_.gather(engine_.inputs.weights, current_);
+      return;
+    }
+    const int64_t last = update - 1;
+    const WeightSet main = mainBefore(last);
+    device_.copy(current_.data(), main.data(), static_cast<size_t>(main.count()) * sizeof(float));
+    const WeightSet increment = incrementOf(last);
+    const int64_t rows02 = WeightSet::normRows02(shape());
+    renormalise(rows02, shape().keyDim, increment.data(), norms_, current_.data());
+    renormalise(shape().rows * shape().valueDim, shape().hiddenDim, increment.data1(),
+                norms_ + rows02, current_.data1());
+  }
+
+  void renormalise(int64_t rows, int64_t columns, const float* increment, const float* norms,
+                   float* weights) {
+    StepAndRenormalise step;
+    step.rows = rows;
+    step.columns = columns;
+    step.epsilon = engine_.options.normEpsilon;
+    step.step = increment;
+    step.norms = norms;
+    step.main = weights;
+    step.live = engine_.hasNorms() ? weights : nullptr;
+    device_.stepAndRenormalise(step);
+  }
+
+  WeightSet mainBefore(int64_t update) const {
+    return engine_.set(engine_.hasMain() ? tape_.main(update) : tape_.live(update));
+  }
+
+  /// What update `update` added to the main weights.
+  WeightSet incrementOf(int64_t update) {
+    const WeightSet d = engine_.set(tape_.step(update));
+    if (!engine_.hasMuon()) return d;
+    engine_.newtonSchulzForward(d, increment_, newtonSchulz_);
+    return increment_;
+  }
+
+  void applyBackward(const ProgramStep& step, int64_t outputStart) {
+    const ConstMatrices outputCotangent =
+        packed(cotangents_.output, outputTokens(program_), shape().valueDim).at(outputStart);
+    const Matrices dq = packed(gradients_.q, shape().tokens, shape().keyDim);
+    const int64_t hidden = shape().hiddenDim, key = shape().keyDim, value = shape().valueDim;
+    engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
+      const ConstMatrices q = engine_.q().at(start);
+      const ConstMatrices cotangent = outputCotangent.at(start - step.start);
+      SwigluGradient gradient;
+      gradient.batch = shape().rows;
+      gradient.tokens = tokens;
+      gradient.keyDim = key;
+      gradient.valueDim = value;
+      gradient.hiddenDim = hidden;
+      gradient.k = q;
+      gradient.v = cotangent;
+      gradient.w02 = current_.w02();
+      gradient.w1 = current_.w1();
+      gradient.gateUp = gateUp_;
+      gradient.dHidden = dHidden_;
+      device_.swigluGradient(gradient);
+      device_.gemm(engine_.tokenProduct(tokens, key, 2 * hidden, gateUp_, current_.w02(), false,
+                                        dq.at(start), 1));
+      device_.gemm(
+          engine_.weightProduct(tokens, 2 * hidden, key, gateUp_, q, liveCotangent_.w02(), 1));
+      device_.gemm(engine_.weightProduct(tokens, value, hidden, cotangent, dHidden_,
+                                         liveCotangent_.w1(), 1));
+    });
+  }
+
+  void updateBackward(const ProgramStep& step, int64_t update) {
+    if (engine_.ranks() > 1) {
+      engine_.options.communicator->sum(liveCotangent_.count(), liveCotangent_.data());
+    }
+    stepBackward(update);
+    if (engine_.ranks() > 1 && engine_.options.communicator->rank() > 0) zero(liveCotangent_);
+    if (engine_.hasMuon()) {
+      engine_.newtonSchulzBackward(engine_.set(tape_.step(update)), stepCotangent_, stepCotangent_,
+                                   newtonSchulz_);
+    }
+    if (engine_.hasMomentum()) momentumBackward(step, update);
+    descendBackward(step);
+  }
+
+  /// From the cotangent of the weights after the update to those of its increment
+  /// (stepCotangent_) and of the weights before it.
+  void stepBackward(int64_t update) {
+    const size_t bytes = static_cast<size_t>(liveCotangent_.count()) * sizeof(float);
+    if (!engine_.hasNorms()) {
+      device_.copy(stepCotangent_.data(), liveCotangent_.data(), bytes);
+      return;
+    }
+    const WeightSet increment = incrementOf(update);
+    const WeightSet main = mainBefore(update);
+    const WeightSet& sum = engine_.hasMain() ? mainCotangent_ : liveCotangent_;
+    const int64_t rows02 = WeightSet::normRows02(shape());
+    renormaliseBackward(rows02, shape().keyDim, main.data(), increment.data(), norms_,
+                        liveCotangent_.data(), sum.data(), normsCotangent_);
+    renormaliseBackward(shape().rows * shape().valueDim, shape().hiddenDim, main.data1(),
+                        increment.data1(), norms_ + rows02, liveCotangent_.data1(), sum.data1(),
+                        normsCotangent_ + rows02);
+    device_.copy(stepCotangent_.data(), sum.data(), bytes);
+    if (engine_.hasMain()) zero(liveCotangent_);
+  }
+
+  void renormaliseBackward(int64_t rows, int64_t columns, const float* main,
+                           const float* increment, const float* norms, const float* liveCotangent,
+                           float* sumCotangent, float* normsCotangent) {
+    RenormaliseBackward backward;
+    backward.rows = rows;
+    backward.columns = columns;
+    backward.epsilon = engine_.options.normEpsilon;
+    backward.accumulate = engine_.hasMain();
+    backward.main = main;
+    backward.step = increment;
+    backward.norms = norms;
+    backward.liveCotangent = liveCotangent;
+    backward.sumCotangent = sumCotangent;
+    backward.normsCotangent = normsCotangent;
+    device_.renormaliseBackward(backward);
+  }
+
+  /// d = gradient + beta m: the momentum's cotangent joins d's, then both pass to what came before.
+  void momentumBackward(const ProgramStep& step, int64_t update) {
+    const int64_t row02 = 2 * shape().hiddenDim * shape().keyDim;
+    const int64_t row1 = shape().valueDim * shape().hiddenDim;
+    const WeightSet& d = stepCotangent_;
+    device_.axpby(d.count(), 1, momentumCotangent_.data(), 1, d.data());
+    const double tokens = engine_.meanMomentum(step, betas_);
+    const bool starting = update == 0;
+    if (!starting || engine_.inputs.momenta) {
+      WeightSet before = momentumCotangent_;
+      if (starting) {
+        engine_.gather(engine_.inputs.momenta, before);
+      } else {
+        before = engine_.set(tape_.step(update - 1));
+      }
+      device_.zero(betasCotangent_, static_cast<size_t>(shape().rows) * sizeof(float));
+      device_.dotRows(shape().rows, row02, d.data(), before.data(), betasCotangent_);
+      device_.dotRows(shape().rows, row1, d.data1(), before.data1(), betasCotangent_);
+      device_.addToRows(shape().rows, step.tokens(), shape().tokens,
+                        static_cast<float>(1.0 / tokens), betasCotangent_,
+                        gradients_.momentum + step.start);
+    }
+    device_.copy(momentumCotangent_.data(), d.data(),
+                 static_cast<size_t>(d.count()) * sizeof(float));
+    device_.scaleRows(shape().rows, row02, betas_, momentumCotangent_.data());
+    device_.scaleRows(shape().rows, row1, betas_, momentumCotangent_.data1());
+  }
+
+  /// Through the gradient that the update took, by its tokens and its weights.
+  void descendBackward(const ProgramStep& step) {
+    const int64_t hidden = shape().hiddenDim, key = shape().keyDim, value = shape().valueDim;
+    const Matrices dk = packed(gradients_.k, shape().tokens, key);
+    const Matrices dv = packed(gradients_.v, shape().tokens, value);
+    const Matrices dRates = packed(gradients_.rates, shape().tokens, int64_t{3});
+    const WeightSet& d = stepCotangent_;
+    engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
+      const ConstMatrices k = engine_.k().at(start), v = engine_.v().at(start);
+      SwigluGradient gradient;
+      gradient.batch = shape().rows;
+      gradient.tokens = tokens;
+      gradient.keyDim = key;
+      gradient.valueDim = value;
+      gradient.hiddenDim = hidden;
+      gradient.activationsOnly = true;
+      gradient.k = k;
+      gradient.v = v;
+      gradient.w02 = current_.w02();
+      gradient.w1 = current_.w1();
+      gradient.gateUp = gateUp_;
+      gradient.dHidden = dHidden_;
+      device_.swigluGradient(gradient);
+      // Cotangents of [rate0 dg | rate2 du] and of rate1 h, from d02 = [..]^T k and d1 = v^T [..].
+      device_.gemm(
+          engine_.tokenProduct(tokens, 2 * hidden, key, k, d.w02(), true, gateUpCotangent_, 0));
+      device_.gemm(
+          engine_.tokenProduct(tokens, hidden, value, v, d.w1(), false, dHiddenCotangent_, 0));
+      SwigluGradientBackward backward;
+      backward.batch = shape().rows;
+      backward.tokens = tokens;
+      backward.hiddenDim = hidden;
+      backward.rates = engine_.rates().at(start);
+      backward.gateUp = gateUp_;
+      backward.dHidden = dHidden_;
+      backward.gateUpCotangent = gateUpCotangent_;
+      backward.dHiddenCotangent = dHiddenCotangent_;
+      backward.ratesCotangent = dRates.at(start);
+      device_.swigluGradientBackward(backward);
+      device_.gemm(engine_.tokenProduct(tokens, key, 2 * hidden, gateUp_, d.w02(), false,
+                                        dk.at(start), 1));
+      device_.gemm(engine_.tokenProduct(tokens, key, 2 * hidden, gateUpCotangent_, current_.w02(),
+                                        false, dk.at(start), 1));
+      device_.gemm(engine_.tokenProduct(tokens, value, hidden, dHidden_, d.w1(), true,
+                                        dv.at(start), 1));
+      device_.gemm(engine_.tokenProduct(tokens, value, hidden, dHiddenCotangent_, current_.w1(),
+                                        true, dv.at(start), 1));
+      device_.gemm(engine_.weightProduct(tokens, 2 * hidden, key, gateUpCotangent_, k,
+                                         liveCotangent_.w02(), 1));
+      device_.gemm(engine_.weightProduct(tokens, value, hidden, v, dHiddenCotangent_,
+                                         liveCotangent_.w1(), 1));
+    });
+  }
+
+  /// The initial weights are the first live weights, the first main weights, and set the norms.
+  void finish() {
+    if (engine_.ranks() > 1) {
+      engine_.options.communicator->sum(liveCotangent_.count(), liveCotangent_.data());
+    }
+    if (engine_.hasMain() && !engine_.inputs.mainWeights) {
+      device_.axpby(liveCotangent_.count(), 1, mainCotangent_.data(), 1, liveCotangent_.data());
+    }
+    if (engine_.hasNorms() && !engine_.options.detachNorm && !engine_.inputs.normWeights) {
+      const int64_t rows02 = WeightSet::normRows02(shape());
+      engine_.gather(engine_.inputs.weights, stepCotangent_);
+      device_.rowNormsBackward(rows02, shape().keyDim, stepCotangent_.data(), norms_,
+                               normsCotangent_, liveCotangent_.data());
+      device_.rowNormsBackward(shape().rows * shape().valueDim, shape().hiddenDim,
+                               stepCotangent_.data1(), norms_ + rows02, normsCotangent_ + rows02,
+                               liveCotangent_.data1());
+    }
+    engine_.scatter(liveCotangent_, gradients_.weights);
+  }
+
+  const ScanEngine& engine_;
+  Device& device_;
+  const Program& program_;
+  const ScanTape& tape_;
+  const ScanCotangents& cotangents_;
+  const ScanGradients& gradients_;
+  Workspace workspace_;
+  WeightSet current_{engine_.shape, nullptr}, liveCotangent_ = current_, mainCotangent_ = current_,
+            momentumCotangent_ = current_, stepCotangent_ = current_, increment_ = current_;
+  float *norms_ = nullptr, *normsCotangent_ = nullptr, *betas_ = nullptr,
+        *betasCotangent_ = nullptr, *newtonSchulz_ = nullptr;
+  Matrices gateUp_, gateUpCotangent_, dHidden_, dHiddenCotangent_;
+};
+
+}  // namespace
+
+Status fastWeightScanBackward(Device& device, const ScanShape& shape, const Program& program,
+                              const ScanOptions& options, const ScanInputs& inputs,
+                              const ScanTape& tape, const ScanCotangents& cotangents,
+                              const ScanGradients& gradients) {
+  FASTWEIGHT_RETURN_IF_ERROR(validateProgram(program, shape.tokens));
+  const ScanEngine engine(device, shape, options, inputs);
+  return Backward(engine, program, tape, cotangents, gradients).run();
+}
+
+}  // namespace fastweight

@@ -1,0 +1,65 @@
+// Newton-Schulz orthogonalisation (Muon), forward and backward.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "fastweight/device.h"
+
+namespace fastweight {
+
+/// One step's coefficients: with A = x x^T, x <- a x + (b A + c A A) x.
+struct NewtonSchulzStep {
+  float a = 0, b = 0, c = 0;
+};
+using NewtonSchulzSchedule = std::vector<NewtonSchulzStep>;
+
+/// Some of the matrices of one call: `batch` packed matrices [rows, columns].
+struct NewtonSchulzMatrices {
+  int64_t batch = 0, rows = 0, columns = 0;
+
+  int64_t shorter() const { return rows < columns ? rows : columns; }
+  int64_t longer() const { return rows < columns ? columns : rows; }
+  int64_t count() const { return batch * rows * columns; }
+};
+
+/// Runs the schedule on groups of matrices that have one shape once turned to rows <= columns, all
+/// in one batch. The groups lie one behind the other in memory. Workspaces are the caller's.
+class NewtonSchulz {
+ public:
+  NewtonSchulz(Device& device, NewtonSchulzSchedule schedule,
+               std::vector<NewtonSchulzMatrices> groups, float epsilon = 1e-7f);
+
+  int64_t forwardFloats() const;
+  int64_t backwardFloats() const;
+
+  /// out = NewtonSchulz(d). out may alias d.
+  void forward(const float* d, float* out, float* workspace) const;
+  /// dCotangent from outCotangent, running the forward of d again. dCotangent may alias
+  /// outCotangent.
+  void backward(const float* d, const float* outCotangent, float* dCotangent,
+                float* workspace) const;
+
+ private:
+  int64_t matrixFloats() const { return batch_ * shorter_ * longer_; }
+  int64_t gramFloats() const { return batch_ * shorter_ * shorter_; }
+  /// Floats of the norms, rounded up so that what follows stays aligned.
+  int64_t normFloats() const { return (batch_ + 15) / 16 * 16; }
+
+  void normalise(const float* d, float* x, float* norms) const;
+  /// gram = x x^T, polynomial = b gram + c gram gram, y = a x + polynomial x.
+  void step(const NewtonSchulzStep& coefficients, const float* x, float* gram, float* polynomial,
+            float* y) const;
+  /// xCotangent from yCotangent of one step.
+  void stepBackward(const NewtonSchulzStep& coefficients, const float* x, const float* gram,
+                    const float* polynomial, const float* yCotangent, float* inner,
+                    float* gramCotangent, float* xCotangent) const;
+
+  Device& device_;
+  NewtonSchulzSchedule schedule_;
+  std::vector<NewtonSchulzMatrices> groups_;
+  float epsilon_;
+  int64_t batch_ = 0, shorter_ = 0, longer_ = 0;
+};
+
+}  // namespace fastweight

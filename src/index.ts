@@ -1,0 +1,1 @@
+export { type ErrorCode, FastWeightError } from './native/errors';

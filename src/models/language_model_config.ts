@@ -1,0 +1,224 @@
+import { expected } from '../native/errors';
+import type { NewtonSchulzSchedule } from '../reference/newton_schulz';
+
+/** Settings of the LaCT language model (arXiv 2505.23884, section 4.2; `lact_swiglu`). */
+export interface LanguageModelConfig {
+  vocabSize: number;
+  /** Width of the residual stream; divisible by both head counts. */
+  hiddenSize: number;
+  numHiddenLayers: number;
+  /** Heads of the sliding-window attention; also the grouping of every rotary embedding. */
+  numAttnHeads: number;
+  /** Heads of the fast weights. */
+  numLactHeads: number;
+  /** Hidden width of a fast-weight network in units of its head width. */
+  interMulti: number;
+  /** Tokens an attention query sees, itself included; 0 sees every token before it. */
+  windowSize: number;
+  /** Tokens written into the fast weights at a time. */
+  lactChunkSize: number;
+  qkvBias: boolean;
+  /** RMS norm over the whole width of q and of k. */
+  attnQkNorm: boolean;
+  /** SiLU on the q, k and v of the fast weights. */
+  qkvSilu: boolean;
+  /** With `qkvSilu`: leave v as it is. */
+  noVSilu: boolean;
+  useMuon: boolean;
+  /** Schedule of Muon's Newton-Schulz iteration. */
+  newtonSchulz: NewtonSchulzSchedule;
+  /** Scale the fast-weight output per token and head by silu of a projection. */
+  learnableTttScale: boolean;
+  /** Normalise fast weights when they are read instead of when they are stored. */
+  tttPrenorm: boolean;
+  /** No rotary embedding on the q and k of the fast weights. */
+  tttNope: boolean;
+  ropeTheta: number;
+  /** Rank of the initial w0 and w2 (plus half the identity); 0 or less learns them in full. */
+  w0W2LowRank: number;
+  useMomentum: boolean;
+  /** Gain of the initial low-rank factors. */
+  fwInitGain: number;
+  normEps: number;
+  /** Use embeddings.weight as lm_head.weight. */
+  tieWordEmbeddings: boolean;
+  /** Sets `intermediateSize` where that is not given. */
+  hiddenRatio: number;
+  /** Width of the gated MLP; default hiddenSize * hiddenRatio * 2 / 3, up to a multiple of 256. */
+  intermediateSize: number;
+  /** Standard deviation of the initial linear and embedding weights. */
+  initializerRange: number;
+}
+
+const defaults: Omit<LanguageModelConfig, 'intermediateSize'> = {
+  vocabSize: 32000,
+  hiddenSize: 2048,
+  numHiddenLayers: 24,
+  numAttnHeads: 32,
+  numLactHeads: 4,
+  interMulti: 1,
+  windowSize: 2048,
+  lactChunkSize: 2048,
+  qkvBias: false,
+  attnQkNorm: false,
+  qkvSilu: true,
+  noVSilu: false,
+  useMuon: false,
+  newtonSchulz: 'you5',
+  learnableTttScale: true,
+  tttPrenorm: false,
+  tttNope: false,
+  ropeTheta: 10000,
+  w0W2LowRank: -1,
+  useMomentum: true,
+  fwInitGain: 0.5,
+  normEps: 1e-6,
+  tieWordEmbeddings: false,
+  hiddenRatio: 4,
+  initializerRange: 0.006,
+};
+
+/** The fast-weight widths that follow from a config. */
+export function fastWeightDims(config: LanguageModelConfig): { headDim: number; hidden: number } {
+  const headDim = config.hiddenSize / config.numLactHeads;
+  return { headDim, hidden: Math.trunc(headDim * config.interMulti) };
+}
+
+type Check = { holds: (value: unknown) => boolean; expectation: string };
+
+const integer = (least: number): Check => ({
+  holds: (value) => Number.isSafeInteger(value) && (value as number) >= least,
+  expectation: `an integer of at least ${least}`,
+});
+const positive: Check = {
+  holds: (value) => Number.isFinite(value) && (value as number) > 0,
+  expectation: 'a positive number',
+};
+const boolean: Check = { holds: (value) => typeof value === 'boolean', expectation: 'a boolean' };
+const isTriple = (triple: unknown) =>
+  Array.isArray(triple) && triple.length === 3 && triple.every(Number.isFinite);
+const schedule: Check = {
+  holds: (value) =>
+    typeof value === 'string'
+      ? /^(you5|keller[1-9]\d?)$/.test(value)
+      : Array.isArray(value) && value.length > 0 && value.every(isTriple),
+  expectation: "'you5', 'keller' and a number of steps, or a list of [a, b, c]",
+};
+
+const checks: Record<keyof LanguageModelConfig, Check> = {
+  vocabSize: integer(1),
+  hiddenSize: integer(1),
+  numHiddenLayers: integer(1),
+  numAttnHeads: integer(1),
+  numLactHeads: integer(1),
+  interMulti: positive,
+  windowSize: integer(0),
+  lactChunkSize: integer(1),
+  qkvBias: boolean,
+  attnQkNorm: boolean,
+  qkvSilu: boolean,
+  noVSilu: boolean,
+  useMuon: boolean,
+  newtonSchulz: schedule,
+  learnableTttScale: boolean,
+  tttPrenorm: boolean,
+  tttNope: boolean,
+  ropeTheta: positive,
+  w0W2LowRank: integer(-1),
+  useMomentum: boolean,
+  fwInitGain: positive,
+  normEps: positive,
+  tieWordEmbeddings: boolean,
+  hiddenRatio: positive,
+  intermediateSize: integer(1),
+  initializerRange: positive,
+};
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? `'${value}'` : (JSON.stringify(value) ?? String(value));
+}
+
+function checkHeads(config: LanguageModelConfig): void {
+  for (const heads of ['numAttnHeads', 'numLactHeads'] as const) {
+    if (config.hiddenSize % config[heads] !== 0) {
+      const expectation = `a divisor of hiddenSize ${config.hiddenSize}`;
+      throw expected('ERR_ARGUMENT', expectation, heads, show(config[heads]));
+    }
+  }
+  const headDim = config.hiddenSize / config.numAttnHeads;
+  if (headDim % 2 !== 0) {
+    const expectation = 'a number of heads with an even head width';
+    const got = `${config.numAttnHeads}, which makes it ${headDim}`;
+    throw expected('ERR_ARGUMENT', expectation, 'numAttnHeads', got);
+  }
+  if (fastWeightDims(config).hidden < 1) {
+    const expectation = 'a multiple that leaves a fast-weight hidden width of at least 1';
+    throw expected('ERR_ARGUMENT', expectation, 'interMulti', show(config.interMulti));
+  }
+}
+
+/**
+ * A full config from a partial one: the published defaults where a setting is absent or undefined.
+ *
+ * @throws FastWeightError ERR_ARGUMENT for a setting that is unknown or out of its range.
+ */
+export function resolveLanguageModelConfig(
+  partial: Partial<LanguageModelConfig>,
+): LanguageModelConfig {
+  for (const name of Object.keys(partial)) {
+    if (!Object.hasOwn(checks, name)) {
+      const got = `'${name}'`;
+      throw expected('ERR_ARGUMENT', 'settings of the language model', 'config', got);
+    }
+  }
+  const given = Object.fromEntries(
+    Object.entries(partial).filter(([, value]) => value !== undefined),
+  );
+  const config = { ...defaults, ...given } as LanguageModelConfig;
+  if (given.intermediateSize === undefined) {
+    const width = Math.trunc((config.hiddenSize * config.hiddenRatio * 2) / 3);
+    config.intermediateSize = 256 * Math.ceil(width / 256);
+  }
+  for (const [name, check] of Object.entries(checks)) {
+    const value = config[name as keyof LanguageModelConfig];
+    if (!check.holds(value)) throw expected('ERR_ARGUMENT', check.expectation, name, show(value));
+  }
+  checkHeads(config);
+  return config;
+}
+
+/** Published settings that this model has one value of. */
+const fixed: Record<string, readonly unknown[]> = {
+  model_type: ['lact_swiglu'],
+  lr_dim: [1],
+  lr_parameterization: ['mamba'],
+  ttt_loss_type: ['dot_product'],
+  hidden_act: ['swish', 'silu'],
+};
+
+/**
+ * A config from a published model's config.json (snake_case). Settings of the published code that
+ * do not change the model (fused kernels, caches, token ids) are passed over.
+ *
+ * @throws FastWeightError ERR_ARGUMENT for a value out of its range, or one that asks for a model
+ * other than this one.
+ */
+export function fromPublishedConfig(json: Record<string, unknown>): LanguageModelConfig {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw expected('ERR_ARGUMENT', 'an object', 'the published config', show(json));
+  }
+  for (const [name, values] of Object.entries(fixed)) {
+    const value = json[name];
+    if (value !== undefined && !values.includes(value)) {
+      throw expected('ERR_ARGUMENT', values.map(show).join(' or '), name, show(value));
+    }
+  }
+  const partial: Record<string, unknown> = {};
+  for (const name of Object.keys(checks)) {
+    const published = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const value = json[published];
+    if (value !== undefined && value !== null) partial[name] = value;
+  }
+  if (json.window_size === null) partial.windowSize = 0;
+  return resolveLanguageModelConfig(partial);
+}

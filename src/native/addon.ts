@@ -1,0 +1,25 @@
+import { FastWeightError } from './errors';
+import { loadNativeModule } from './loader';
+import type { TensorStorageAddon } from './tensor_storage_addon';
+
+/** The native addon: what `native/binding` exports, name for name. */
+export interface Addon extends TensorStorageAddon {
+  /** Hands over the class of the errors that native code throws; called once, before all else. */
+  initialize(errorClass: typeof FastWeightError): void;
+}
+
+let addon: Addon | undefined;
+
+/**
+ * The native addon, loaded at the first call in each thread.
+ *
+ * @throws FastWeightError ERR_ADDON_LOAD when no binary loads on this machine.
+ */
+export function loadAddon(): Addon {
+  if (addon === undefined) {
+    const loaded = loadNativeModule() as Addon;
+    loaded.initialize(FastWeightError);
+    addon = loaded;
+  }
+  return addon;
+}

@@ -1,0 +1,19 @@
+/** Names a tensor in native memory; never 0, never used again after `free`. */
+export type Handle = number;
+
+/** Bytes that cross the boundary as they lie in memory. */
+export type NativeArray = Float32Array | Int32Array | Uint8Array;
+
+/** Storage functions of the addon (native/binding/tensors.cc). */
+export interface TensorStorageAddon {
+  /** A new tensor of `bytes` bytes, not initialised. Throws ERR_OUT_OF_MEMORY, ERR_RANGE. */
+  allocate(bytes: number): Handle;
+  /** Gives a tensor's memory back. Throws ERR_DISPOSED for a handle that is not alive. */
+  free(handle: Handle): void;
+  /** Copies all of `values` to the start of the tensor. */
+  write(handle: Handle, values: NativeArray): void;
+  /** Fills `values` from the start of the tensor. */
+  read(handle: Handle, values: NativeArray): void;
+  /** Tensors alive in this thread, and the bytes of their memory with what rides along. */
+  memory(): { tensors: number; bytes: number };
+}

@@ -1,0 +1,28 @@
+/** The operations and the language model in plain TensorFlow.js, for checks on any backend. */
+import { fastWeightScan } from './fast_weight_scan';
+import { languageModel, languageModelLoss } from './language_model';
+import { newtonSchulz } from './newton_schulz';
+
+export { silu, stepSizes } from './activations';
+export { slidingWindowAttention } from './attention';
+export * from './fast_weight_scan';
+export { languageModel, languageModelLoss } from './language_model';
+export * from './newton_schulz';
+export { l2Norm, rmsNorm } from './norms';
+export { shiftedCausalProgram } from './programs';
+export { rotaryEmbedding } from './rotary';
+
+/** What golden cases run on; another implementation has the same signatures. */
+export interface Implementation {
+  fastWeightScan: typeof fastWeightScan;
+  newtonSchulz: typeof newtonSchulz;
+  languageModel: typeof languageModel;
+  languageModelLoss: typeof languageModelLoss;
+}
+
+export const referenceImplementation: Implementation = {
+  fastWeightScan,
+  newtonSchulz,
+  languageModel,
+  languageModelLoss,
+};

@@ -1,0 +1,2 @@
+import './environment';
+import '@tensorflow/tfjs-core/dist/tests';

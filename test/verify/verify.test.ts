@@ -1,0 +1,146 @@
+import '@tensorflow/tfjs-backend-cpu';
+import '@tensorflow/tfjs-layers';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+
+import { writeSafetensors } from '../../src/io/safetensors';
+import { FastWeightError } from '../../src/native/errors';
+import { type Implementation, referenceImplementation } from '../../src/reference';
+import { loadCase } from '../../src/verify/cases';
+import { relativeError } from '../../src/verify/compare';
+import { formatLine } from '../../src/verify/format';
+import { runCase } from '../../src/verify/run_case';
+import { verify } from '../../src/verify/verify';
+
+const cases = path.join(__dirname, '../golden/cases');
+const golden = (name: string) => loadCase(path.join(cases, `${name}.safetensors`));
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+});
+
+/** The reference with Newton-Schulz off by a factor of 1 + 1e-4. */
+const slightlyWrong: Implementation = {
+  ...referenceImplementation,
+  newtonSchulz: (...args) =>
+    tf.mul(referenceImplementation.newtonSchulz(...args), 1 + 1e-4) as tf.Tensor3D,
+};
+
+test('relativeError is ||a - b|| / ||b||, and ||a|| where b is 0', () => {
+  expect(relativeError([3, 4], [3, 3])).toBeCloseTo(1 / Math.sqrt(18), 12);
+  expect(relativeError([3, 4], [0, 0])).toBe(5);
+  expect(relativeError([0], [0])).toBe(0);
+});
+
+test('an error beyond the tolerance fails the case and shows both sides', async () => {
+  const report = await runCase(golden('ops/newton_schulz_you5_16x16'), slightlyWrong);
+  expect(report.status).toBe('failed');
+  expect(report.message).toMatch(/output x: error 1\.0\de-4, 5\d\d% of 0\.00002 FAILED/);
+  expect(report.message).toMatch(/actual {3}\[3, 16, 16\] -?\d/);
+  expect(report.message).toMatch(/expected \[3, 16, 16\] -?\d/);
+  expect(formatLine(report)).toMatch(/^failed +newton_schulz_you5_16x16 +1\.0e-4 of 2\.0e-5 x/);
+});
+
+test.each([
+  ['NaN', (y: tf.Tensor3D) => tf.mul(y, Number.NaN)],
+  ['another shape', (y: tf.Tensor3D) => tf.reshape(y, [1, -1, 16])],
+])('a result that is %s fails', async (_name, spoil) => {
+  const spoiled: Implementation = {
+    ...referenceImplementation,
+    languageModel: (...args) =>
+      spoil(referenceImplementation.languageModel(...args)) as tf.Tensor3D,
+    fastWeightScan: (...args) => {
+      const done = referenceImplementation.fastWeightScan(...args);
+      return {
+        ...done,
+        mainWeights: { ...done.mainWeights, w0: spoil(done.mainWeights.w0) as tf.Tensor3D },
+      };
+    },
+  };
+  const report = await runCase(golden('ops/scan_causal_prenorm_muon'), spoiled);
+  expect(report.status).toBe('failed');
+  expect(report.message).toMatch(/^output raw_w0: error (NaN|Infinity)/);
+});
+
+test('a computation that throws is an error of its case alone', async () => {
+  const before = tf.memory().numTensors;
+  const throwing: Implementation = {
+    ...referenceImplementation,
+    newtonSchulz: () => {
+      throw new Error('no such kernel');
+    },
+  };
+  const report = await runCase(golden('ops/newton_schulz_you5_16x16'), throwing);
+  expect(report).toMatchObject({ status: 'error', message: 'no such kernel' });
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+describe('a folder', () => {
+  let folder = '';
+  beforeEach(() => {
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), 'verify-'));
+  });
+  afterEach(() => fs.rmSync(folder, { recursive: true }));
+  const add = (name: string) =>
+    fs.copyFileSync(
+      path.join(cases, `${name}.safetensors`),
+      path.join(folder, `${path.basename(name)}.safetensors`),
+    );
+
+  test('passes with unsupported kinds listed', async () => {
+    add('ops/newton_schulz_you5_16x16');
+    add('models/nvs_two_heads');
+    const seen: string[] = [];
+    const { reports, passed, backend } = await verify(folder, referenceImplementation, {
+      backend: 'cpu',
+      onReport: (report) => seen.push(formatLine(report)),
+    });
+    expect([passed, backend]).toEqual([true, 'cpu']);
+    expect(reports.map(({ status }) => status)).toEqual(['passed', 'unsupported']);
+    expect(seen[1]).toMatch(
+      /^unsupported +nvs_two_heads +cases of kind 'view_synthesis' are not supp/,
+    );
+  });
+
+  test('fails where one case fails', async () => {
+    add('ops/newton_schulz_you5_16x16');
+    expect((await verify(folder, slightlyWrong)).passed).toBe(false);
+  });
+
+  test('with nothing computed has not passed', async () => {
+    add('models/nvs_two_heads');
+    expect((await verify(folder, referenceImplementation)).passed).toBe(false);
+  });
+
+  test.each([
+    ['no metadata', {}, 'none'],
+    ['metadata that is not JSON', { case: '{' }, "'{'"],
+    ['no kind', { case: '{}' }, "'{}'"],
+  ])('with %s is refused', async (_name, metadata, got) => {
+    writeSafetensors(path.join(folder, 'bad.safetensors'), { tensors: new Map(), metadata });
+    const run = verify(folder, referenceImplementation);
+    await expect(run).rejects.toThrow(FastWeightError);
+    await expect(run).rejects.toThrow(`bad.safetensors but got ${got}`);
+  });
+
+  test('with a case that lacks tensors reports which', async () => {
+    const metadata = { case: '{"kind":"newton_schulz","newton_schulz":"you5","epsilon":1e-7}' };
+    writeSafetensors(path.join(folder, 'bad.safetensors'), { tensors: new Map(), metadata });
+    const { reports } = await verify(folder, referenceImplementation);
+    expect(reports[0]).toMatchObject({ status: 'error' });
+    expect(reports[0].message).toBe("Expected a tensor 'in.g' for case bad but got none");
+  });
+
+  test('that is empty, that does not exist, or a backend that is not registered', async () => {
+    await expect(verify(folder, referenceImplementation)).rejects.toThrow(/with none/);
+    const missing = path.join(folder, 'missing');
+    await expect(verify(missing, referenceImplementation)).rejects.toThrow(/not a folder/);
+    add('ops/newton_schulz_you5_16x16');
+    const options = { backend: 'abacus' };
+    await expect(verify(folder, referenceImplementation, options)).rejects.toThrow(
+      /Expected a registered backend \(cpu.*\) for backend but got 'abacus'/,
+    );
+  });
+});
