@@ -1,15 +1,15 @@
 // The scalar functions of the models, once for every compiler and device. On the CPU they are
-// written without branches or library calls, so that loops over them vectorise.
+// written without branches or library calls, so that loops over them vectorise. Their linkage is
+// internal: files compiled for different instruction sets each keep their own.
 #pragma once
 
-#include <cmath>
-#include <cstdint>
-#include <cstring>
+#include <stdint.h>
+#include <string.h>
 
 #ifdef __CUDACC__
-#define FASTWEIGHT_SCALAR __host__ __device__ inline
+#define FASTWEIGHT_SCALAR static __host__ __device__ inline
 #else
-#define FASTWEIGHT_SCALAR inline
+#define FASTWEIGHT_SCALAR static inline
 #endif
 
 namespace fastweight {
@@ -21,7 +21,8 @@ FASTWEIGHT_SCALAR float exponential(float x) {
 #else
   // e^x = 2^n e^r with |r| <= ln2 / 2; ln2 is split in two so that r is exact to the last digit.
   const float clamped = x > -104.0f ? (x < 89.0f ? x : 89.0f) : -104.0f;  // NaN becomes -104
-  const float n = std::nearbyint(clamped * 1.44269504f);
+  // Adding 1.5 * 2^23 leaves no bits below 1: it rounds to the nearest integer.
+  const float n = (clamped * 1.44269504f + 12582912.0f) - 12582912.0f;
   const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = 1.9875691e-4f;
   p = p * r + 1.3981999e-3f;
@@ -36,8 +37,8 @@ FASTWEIGHT_SCALAR float exponential(float x) {
   const int32_t highBits = (half + 127) << 23;
   const int32_t lowBits = (whole - half + 127) << 23;
   float high, low;
-  std::memcpy(&high, &highBits, sizeof high);
-  std::memcpy(&low, &lowBits, sizeof low);
+  memcpy(&high, &highBits, sizeof high);
+  memcpy(&low, &lowBits, sizeof low);
   const float result = p * high * low;
   return x != x ? x : result;
 #endif
