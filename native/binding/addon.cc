@@ -13,8 +13,8 @@ void throwError(Napi::Env env, const char* code, const std::string& message) {
   if (environment.errorClass.IsEmpty()) {
     throw Napi::Error::New(env, std::string(code) + ": " + message);
   }
-  const Napi::Object error = environment.errorClass.New(
-      {Napi::String::New(env, code), Napi::String::New(env, message)});
+  const Napi::Object error =
+      environment.errorClass.New({Napi::String::New(env, code), Napi::String::New(env, message)});
   throw Napi::Error(env, error);
 }
 
@@ -44,8 +44,9 @@ double numberArgument(const Napi::CallbackInfo& info, size_t index) {
 int64_t integerArgument(const Napi::CallbackInfo& info, size_t index) {
   const double number = numberArgument(info, index);
   if (!(number >= -9007199254740991.0 && number <= 9007199254740991.0)) {
-    check(info.Env(), Status::expected(Code::kArgument, "an integer",
-                                       "argument " + std::to_string(index), std::to_string(number)));
+    check(info.Env(),
+          Status::expected(Code::kArgument, "an integer", "argument " + std::to_string(index),
+                           std::to_string(number)));
   }
   return static_cast<int64_t>(number);
 }
@@ -60,8 +61,8 @@ bool booleanArgument(const Napi::CallbackInfo& info, size_t index) {
 
 void* memoryArgument(const Napi::CallbackInfo& info, size_t index, size_t bytes) {
   void* memory = nullptr;
-  check(info.Env(), Environment::of(info.Env())
-                        .tensors->memory(integerArgument(info, index), bytes, &memory));
+  check(info.Env(),
+        Environment::of(info.Env()).tensors->memory(integerArgument(info, index), bytes, &memory));
   return memory;
 }
 

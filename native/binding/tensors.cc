@@ -10,12 +10,12 @@ namespace {
 Napi::Value allocate(const Napi::CallbackInfo& info) {
   const double bytes = numberArgument(info, 0);
   if (!(bytes >= 0 && bytes <= 9007199254740991.0)) {
-    check(info.Env(), Status::expected(Code::kRange, "a count of bytes", "bytes",
-                                       std::to_string(bytes)));
+    check(info.Env(),
+          Status::expected(Code::kRange, "a count of bytes", "bytes", std::to_string(bytes)));
   }
   Handle handle = 0;
-  check(info.Env(), Environment::of(info.Env())
-                        .tensors->allocate(static_cast<size_t>(bytes), &handle));
+  check(info.Env(),
+        Environment::of(info.Env()).tensors->allocate(static_cast<size_t>(bytes), &handle));
   return Napi::Number::New(info.Env(), static_cast<double>(handle));
 }
 

@@ -16,7 +16,8 @@ constexpr size_t kAlignment = 64;
 
 void* CpuDevice::allocate(size_t bytes) {
   if (bytes > SIZE_MAX - kAlignment) return nullptr;
-  const size_t rounded = bytes == 0 ? kAlignment : (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t rounded =
+      bytes == 0 ? kAlignment : (bytes + kAlignment - 1) / kAlignment * kAlignment;
 #ifdef _WIN32
   return _aligned_malloc(rounded, kAlignment);
 #else

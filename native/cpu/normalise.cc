@@ -35,8 +35,8 @@ double dot(int64_t n, const float* x, const float* y) {
 double matrixDot(int64_t rows, int64_t columns, ConstMatrices x, ConstMatrices y, int64_t b) {
   double total = 0;
   for (int64_t i = 0; i < rows; ++i) {
-    total += dot(columns, x.data + b * x.stride + i * x.leading,
-                 y.data + b * y.stride + i * y.leading);
+    total +=
+        dot(columns, x.data + b * x.stride + i * x.leading, y.data + b * y.stride + i * y.leading);
   }
   return total;
 }
@@ -183,7 +183,8 @@ void CpuDevice::rowNormsBackward(int64_t rows, int64_t columns, const float* w, 
   parallelFor(rows, rowGrain(columns), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
       const float scale = norms[r] > 0 ? normsCotangent[r] / norms[r] : 0.0f;
-      for (int64_t j = 0; j < columns; ++j) wCotangent[r * columns + j] += scale * w[r * columns + j];
+      for (int64_t j = 0; j < columns; ++j)
+        wCotangent[r * columns + j] += scale * w[r * columns + j];
     }
   });
 }

@@ -50,7 +50,8 @@ const SequenceFunctions* sequenceFunctionsPortable();
 const SequenceFunctions* sequenceFunctionsAvx2();
 const SequenceFunctions* sequenceFunctionsAvx512();
 
-/// The functions of the best instruction set that this machine may use.
+/// The functions of the instruction set in use (cpu_features.h); portable ones for NEON, whose
+/// vectors every arm64 compiler uses unasked.
 const SequenceFunctions& sequenceFunctions();
 
 }  // namespace fastweight::cpu

@@ -115,8 +115,7 @@ void CpuDevice::swigluGradientBackward(const SwigluGradientBackward& p) {
       gate[j] = rate0 * dGate;
       up[j] = rate2 * dUp;
       dHidden[j] = rate1 * hidden;
-      gateCotangent[j] =
-          (a2 * dh + a1 * u) * slope + a0 * dh * u * siluSecondDerivative(g, s);
+      gateCotangent[j] = (a2 * dh + a1 * u) * slope + a0 * dh * u * siluSecondDerivative(g, s);
       upCotangent[j] = a0 * dh * slope + a1 * activation;
       dHiddenCotangent[j] = a0 * u * slope + a2 * activation;
     };

@@ -33,6 +33,7 @@ function ofSources(root) {
 
 /** glibc's version, or '' for musl and for systems that have neither. */
 function cLibrary() {
+  process.report.excludeNetwork = true;
   return process.report.getReport().header.glibcVersionRuntime ?? '';
 }
 

@@ -27,7 +27,7 @@ function cmakeRoute(root) {
 }
 
 function nodeGypRoute(root, nodeGyp) {
-  const args = [nodeGyp, 'rebuild', '--release', `--jobs=${os.availableParallelism()}`];
+  const args = [nodeGyp, 'configure', 'build', '--release', `--jobs=${os.availableParallelism()}`];
   // Windows links against node.lib, which only node-gyp's own download of Node's headers holds.
   if (!isWindows) {
     args.push(`--nodedir=${path.join(root, 'native', 'gyp')}`, '--force-process-config');

@@ -1,7 +1,16 @@
 // Importing this file registers the backend, its kernels and the repaired gradients.
+// tfjs-layers is imported for the gradients of tfjs's own kernels, which tfjs-core leaves out.
+import '@tensorflow/tfjs-layers';
+import { registerGradient } from '@tensorflow/tfjs-core';
 import { registerCpuBackend } from '../backend/register';
+import { newtonSchulzGradient, newtonSchulzKernels } from './fast_weights/newton_schulz';
+import { scanGradients, scanKernels } from './fast_weights/scan';
 import { identityKernels } from './identity';
-import { registerSequenceGradients, sequenceKernels } from './sequence';
+import { sequenceGradients, sequenceKernels } from './sequence';
 
-registerCpuBackend(new Map([...identityKernels, ...sequenceKernels]));
-registerSequenceGradients();
+registerCpuBackend(
+  new Map([...identityKernels, ...scanKernels, ...newtonSchulzKernels, ...sequenceKernels]),
+);
+for (const gradient of [...scanGradients, newtonSchulzGradient, ...sequenceGradients]) {
+  registerGradient(gradient);
+}

@@ -1,11 +1,12 @@
 import type { Tensor } from '@tensorflow/tfjs-core';
 import { type ActivateAttrs, activate, activateGate } from '../kernels/sequence/activations';
-import { assertNativeBackend, runNativeKernel } from './native_kernel';
-import { assertFinite, assertFloat32, assertPositive, assertShape } from './validate';
+import { expected } from '../native/errors';
+import { runNativeKernel } from './native_kernel';
+import { assertBackend, assertFinite, assertLive, assertTensor } from './validate';
 
 function activation<T extends Tensor>(operation: string, attrs: ActivateAttrs, x: T): T {
-  assertNativeBackend(operation);
-  assertFloat32('x', x);
+  assertBackend(operation);
+  assertLive('x', x);
   assertFinite('offset', attrs.offset);
   return runNativeKernel(activate, { x }, attrs);
 }
@@ -39,7 +40,8 @@ export function softplus<T extends Tensor>(x: T, offset = 0): T {
  * @throws FastWeightError as {@link softplus}
  */
 export function stepSizes<T extends Tensor>(x: T, base: number): T {
-  assertPositive('base', base);
+  assertFinite('base', base);
+  if (base <= 0) throw expected('ERR_RANGE', 'a number above 0', 'base', String(base));
   const offset = base + Math.log(-Math.expm1(-base));
   return activation('stepSizes', { activation: 'softplus', offset }, x);
 }
@@ -53,10 +55,9 @@ export function stepSizes<T extends Tensor>(x: T, base: number): T {
  *   ERR_DEVICE_UNAVAILABLE
  */
 export function swiglu<T extends Tensor>(gate: T, up: T): T {
-  assertNativeBackend('swiglu');
-  assertFloat32('gate', gate);
-  assertFloat32('up', up);
-  assertShape('up', up, gate.shape);
+  assertBackend('swiglu');
+  assertLive('gate', gate);
+  assertTensor('up', up, gate.shape);
   const attrs: ActivateAttrs = { activation: 'silu', offset: 0 };
   return runNativeKernel(activateGate, { x: gate, up }, attrs);
 }

@@ -6,8 +6,8 @@ import {
   normaliseRowsWeighted,
 } from '../kernels/sequence/row_norms';
 import { expected } from '../native/errors';
-import { assertNativeBackend, runNativeKernel } from './native_kernel';
-import { assertFloat32, assertNonNegative, assertShape } from './validate';
+import { runNativeKernel } from './native_kernel';
+import { assertAtLeast, assertBackend, assertLive, assertTensor } from './validate';
 
 /** Checks the arguments of a norm over the last axis of x, and runs it. */
 function normalise<T extends Tensor>(
@@ -17,18 +17,15 @@ function normalise<T extends Tensor>(
   weight?: Tensor1D,
   bias?: Tensor1D,
 ): T {
-  assertNativeBackend(operation);
-  assertFloat32('x', x);
+  assertBackend(operation);
+  assertLive('x', x);
   if (x.shape.length === 0) throw expected('ERR_SHAPE', 'one axis or more', 'x', 'shape []');
-  assertNonNegative('epsilon', attrs.epsilon);
-  const features = [x.shape[x.shape.length - 1]];
-  for (const [name, parameter] of Object.entries({ weight, bias })) {
-    if (parameter === undefined) continue;
-    assertFloat32(name, parameter);
-    assertShape(name, parameter, features);
-  }
+  assertAtLeast('epsilon', attrs.epsilon, 0);
+  const features = x.shape[x.shape.length - 1];
+  if (weight !== undefined) assertTensor('weight', weight, [features]);
+  if (bias !== undefined) assertTensor('bias', bias, [features]);
   if (weight === undefined) {
-    if (bias !== undefined) throw expected('ERR_ARGUMENT', 'a weight', 'bias', 'none');
+    if (bias !== undefined) throw expected('ERR_ARGUMENT', 'a weight beside it', 'bias', 'none');
     return runNativeKernel(normaliseRows, { x }, attrs);
   }
   if (bias === undefined) return runNativeKernel(normaliseRowsWeighted, { x, weight }, attrs);

@@ -4,8 +4,8 @@ import {
   rotaryEmbedding as rotaryEmbeddingKernel,
 } from '../kernels/sequence/rotary';
 import { expected } from '../native/errors';
-import { assertNativeBackend, runNativeKernel } from './native_kernel';
-import { assertAxes, assertFloat32, assertInteger, assertPositive } from './validate';
+import { runNativeKernel } from './native_kernel';
+import { assertBackend, assertChoice, assertFinite, assertInteger, assertTensor } from './validate';
 
 export interface RotaryEmbeddingOptions {
   /** Base of the frequencies. Default 10000. */
@@ -29,17 +29,15 @@ export interface RotaryEmbeddingOptions {
  *   ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY
  */
 export function rotaryEmbedding(x: Tensor4D, options: RotaryEmbeddingOptions = {}): Tensor4D {
-  assertNativeBackend('rotaryEmbedding');
-  assertFloat32('x', x);
-  assertAxes('x', x, ['batch', 'tokens', 'heads', 'headDim']);
+  assertBackend('rotaryEmbedding');
+  assertTensor('x', x, ['batch', 'tokens', 'heads', 'headDim']);
   const headDim = x.shape[3];
   if (headDim % 2 !== 0) throw expected('ERR_SHAPE', 'an even headDim', 'x', String(headDim));
   const { base = 10000, offset = 0, interleaved = false } = options;
-  assertPositive('base', base);
+  assertFinite('base', base);
+  if (base <= 0) throw expected('ERR_RANGE', 'a number above 0', 'base', String(base));
   assertInteger('offset', offset, 0);
-  if (typeof interleaved !== 'boolean') {
-    throw expected('ERR_ARGUMENT', 'a boolean', 'interleaved', String(interleaved));
-  }
+  assertChoice('interleaved', interleaved, [true, false]);
   const attrs: RotaryEmbeddingAttrs = { base, offset, interleaved, inverse: false };
   return runNativeKernel(rotaryEmbeddingKernel, { x }, attrs);
 }

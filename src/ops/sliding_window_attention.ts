@@ -4,8 +4,8 @@ import {
   slidingWindowAttention as slidingWindowAttentionKernel,
 } from '../kernels/sequence/attention';
 import { expected } from '../native/errors';
-import { assertNativeBackend, runNativeKernel } from './native_kernel';
-import { assertAxes, assertFinite, assertFloat32, assertInteger, assertShape } from './validate';
+import { runNativeKernel } from './native_kernel';
+import { assertBackend, assertFinite, assertInteger, assertTensor } from './validate';
 
 export interface SlidingWindowAttentionOptions {
   /** Tokens that a token sees, itself included; left out, it sees all before it. */
@@ -35,20 +35,16 @@ export function slidingWindowAttention(
   v: Tensor4D,
   options: SlidingWindowAttentionOptions = {},
 ): Tensor4D {
-  assertNativeBackend('slidingWindowAttention');
-  for (const [name, tensor] of Object.entries({ q, k, v })) {
-    assertFloat32(name, tensor);
-    assertAxes(name, tensor, ['batch', 'tokens', 'heads', 'headDim']);
-  }
+  assertBackend('slidingWindowAttention');
+  assertTensor('q', q, ['batch', 'queryTokens', 'heads', 'headDim']);
   const [batch, queryTokens, heads, headDim] = q.shape;
+  assertTensor('k', k, [batch, 'keyTokens', heads, headDim]);
+  assertTensor('v', v, k.shape);
   const keyTokens = k.shape[1];
-  assertShape('k', k, [batch, keyTokens, heads, headDim]);
-  assertShape('v', v, k.shape);
   if (keyTokens < queryTokens) {
-    throw expected('ERR_SHAPE', `${queryTokens} tokens or more, those of q,`, 'k', `${keyTokens}`);
+    throw expected('ERR_SHAPE', `at least q's ${queryTokens} tokens`, 'k', `${keyTokens}`);
   }
-  if (headDim === 0) throw expected('ERR_SHAPE', 'a headDim of 1 or more', 'q', '0');
-  const { window = Math.max(keyTokens, 1), scale = 1 / Math.sqrt(headDim) } = options;
+  const { window = keyTokens, scale = 1 / Math.sqrt(headDim) } = options;
   assertInteger('window', window, 1);
   assertFinite('scale', scale);
   const attrs: SlidingWindowAttentionAttrs = { window: Math.min(window, keyTokens), scale };

@@ -1,76 +1,89 @@
-// Checks of arguments before anything crosses to native code.
-import { type DataType, Tensor } from '@tensorflow/tfjs-core';
+// Checks that the public operations make of their arguments before anything crosses to native code.
+import { backend, getBackend, type Tensor } from '@tensorflow/tfjs-core';
+import { FastWeightBackend } from '../backend/fastweight_backend';
 import { expected } from '../native/errors';
 
-/** How a wrong argument is shown in an error. */
-function shown(value: unknown): string {
-  if (value instanceof Tensor) return `a tensor of shape [${value.shape.join(', ')}]`;
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
-  return typeof value === 'string' ? `'${value}'` : String(value);
+/** Throws ERR_DEVICE_UNAVAILABLE unless the current tfjs backend is one of ours. */
+export function assertBackend(operation: string): FastWeightBackend {
+  const current = backend();
+  if (current instanceof FastWeightBackend) return current;
+  throw expected(
+    'ERR_DEVICE_UNAVAILABLE',
+    'a fastweight backend',
+    operation,
+    `backend '${getBackend()}'`,
+    "Call tf.setBackend('fastweight-cpu'), or use the reference, which runs on any backend",
+  );
 }
 
-function shapeText(shape: readonly (number | string)[]): string {
-  return `shape [${shape.join(', ')}]`;
-}
+/** A shape to match: a number is that size, a string names a size that may be any. */
+export type ShapePattern = readonly (number | string)[];
 
-/** A live tensor of this dtype. Throws ERR_ARGUMENT, ERR_DISPOSED, ERR_DTYPE. */
-export function assertTensor(name: string, tensor: unknown, dtype: DataType): void {
-  if (!(tensor instanceof Tensor)) {
-    throw expected('ERR_ARGUMENT', 'a tensor', name, shown(tensor));
+/**
+ * Throws unless `tensor` is a live tensor of `dtype`, of any shape: ERR_ARGUMENT, ERR_DISPOSED or
+ * ERR_DTYPE.
+ */
+export function assertLive(
+  name: string,
+  tensor: Tensor,
+  dtype: 'float32' | 'int32' = 'float32',
+): void {
+  if (typeof tensor !== 'object' || tensor === null || !Array.isArray(tensor.shape)) {
+    throw expected('ERR_ARGUMENT', 'a tensor', name, String(tensor));
   }
-  if (tensor.isDisposed) {
-    throw expected('ERR_DISPOSED', 'a live tensor', name, 'one that has been disposed');
-  }
+  if (tensor.isDisposed) throw expected('ERR_DISPOSED', 'a live tensor', name, 'a disposed one');
   if (tensor.dtype !== dtype) {
-    throw expected('ERR_DTYPE', `dtype ${dtype}`, name, `dtype ${tensor.dtype}`);
+    throw expected('ERR_DTYPE', `dtype ${dtype}`, name, tensor.dtype);
   }
 }
 
-/** A live float32 tensor. Throws ERR_ARGUMENT, ERR_DISPOSED, ERR_DTYPE. */
-export function assertFloat32(name: string, tensor: unknown): void {
-  assertTensor(name, tensor, 'float32');
-}
-
-/** A tensor with these axes, such as ['batch', 'tokens']. Throws ERR_SHAPE. */
-export function assertAxes(name: string, tensor: Tensor, axes: readonly string[]): void {
-  if (tensor.shape.length !== axes.length) {
-    throw expected('ERR_SHAPE', shapeText(axes), name, shapeText(tensor.shape));
+/** As {@link assertLive}, and ERR_SHAPE unless the tensor's shape matches `pattern`. */
+export function assertTensor(
+  name: string,
+  tensor: Tensor,
+  pattern: ShapePattern,
+  dtype: 'float32' | 'int32' = 'float32',
+): void {
+  assertLive(name, tensor, dtype);
+  const { shape } = tensor;
+  const matches =
+    shape.length === pattern.length &&
+    pattern.every((size, axis) =>
+      typeof size === 'number' ? size === shape[axis] : shape[axis] > 0,
+    );
+  if (!matches) {
+    throw expected('ERR_SHAPE', `shape [${pattern.join(', ')}]`, name, `shape [${shape}]`);
   }
 }
 
-/** A tensor of exactly this shape. Throws ERR_SHAPE. */
-export function assertShape(name: string, tensor: Tensor, shape: readonly number[]): void {
-  const same = tensor.shape.length === shape.length && shape.every((n, i) => n === tensor.shape[i]);
-  if (!same) throw expected('ERR_SHAPE', shapeText(shape), name, shapeText(tensor.shape));
-}
-
-/** A whole number of `least` or more. Throws ERR_ARGUMENT for what is no number, else ERR_RANGE. */
-export function assertInteger(name: string, value: unknown, least: number): void {
-  if (typeof value !== 'number') throw expected('ERR_ARGUMENT', 'a number', name, shown(value));
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw expected('ERR_RANGE', `a whole number of ${least} or more`, name, String(value));
+/** Throws ERR_ARGUMENT unless `value` is one of `choices`. */
+export function assertChoice<T>(name: string, value: T, choices: readonly T[]): void {
+  if (!choices.includes(value)) {
+    const listed = choices.map((choice) => `'${choice}'`).join(' or ');
+    throw expected('ERR_ARGUMENT', listed, name, `'${String(value)}'`);
   }
 }
 
-/** A finite number. Throws ERR_ARGUMENT for what is no number, else ERR_RANGE. */
-export function assertFinite(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw expected('ERR_ARGUMENT', 'a number', name, shown(value));
+/** Throws unless `value` is a finite number: ERR_ARGUMENT for what is no number, else ERR_RANGE. */
+export function assertFinite(name: string, value: number): void {
+  if (typeof value !== 'number') {
+    throw expected('ERR_ARGUMENT', 'a number', name, `'${String(value)}'`);
+  }
   if (!Number.isFinite(value)) throw expected('ERR_RANGE', 'a finite number', name, String(value));
 }
 
-/** A finite number above 0. Throws ERR_ARGUMENT for what is no number, else ERR_RANGE. */
-export function assertPositive(name: string, value: unknown): void {
+/** As {@link assertFinite}, and ERR_RANGE for a number below `least`. */
+export function assertAtLeast(name: string, value: number, least: number): void {
   assertFinite(name, value);
-  if ((value as number) <= 0) {
-    throw expected('ERR_RANGE', 'a number above 0', name, String(value));
+  if (value < least) {
+    throw expected('ERR_RANGE', `a number of at least ${least}`, name, String(value));
   }
 }
 
-/** A finite number of 0 or more. Throws ERR_ARGUMENT for what is no number, else ERR_RANGE. */
-export function assertNonNegative(name: string, value: unknown): void {
+/** As {@link assertAtLeast}, and ERR_RANGE for a fraction. */
+export function assertInteger(name: string, value: number, least: number): void {
   assertFinite(name, value);
-  if ((value as number) < 0) {
-    throw expected('ERR_RANGE', 'a number of 0 or more', name, String(value));
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw expected('ERR_RANGE', `a whole number of at least ${least}`, name, String(value));
   }
 }

@@ -18,8 +18,8 @@ class Device : public FastWeightPrimitives, public TensorKernels, public Sequenc
   /// "cpu" or "cuda".
   virtual const char* name() const = 0;
 
-  /// Device memory of `bytes` bytes, aligned to 64, not initialised; the caller owns it and gives it
-  /// to release(). Null when there is none left.
+  /// Device memory of `bytes` bytes, aligned to 64, not initialised; the caller owns it and gives
+  /// it to release(). Null when there is none left.
   virtual void* allocate(size_t bytes) = 0;
   /// Gives back what allocate() returned; `bytes` as asked for there. Null is ignored.
   virtual void release(void* memory, size_t bytes) = 0;

@@ -46,8 +46,8 @@ class Status {
 }  // namespace fastweight
 
 /// Returns from the enclosing function when `expression` is a failed status.
-#define FASTWEIGHT_RETURN_IF_ERROR(expression)         \
-  do {                                                 \
+#define FASTWEIGHT_RETURN_IF_ERROR(expression)          \
+  do {                                                  \
     ::fastweight::Status status_of_call = (expression); \
-    if (!status_of_call.isOk()) return status_of_call; \
+    if (!status_of_call.isOk()) return status_of_call;  \
   } while (false)

@@ -1,8 +1,8 @@
-import { registerGradient } from '@tensorflow/tfjs-core';
 import type { KernelTable } from '../kernel';
 import { activationGradients, activationKernels } from './activations';
 import { attentionGradients, attentionKernels } from './attention';
 import { crossEntropyGradients, crossEntropyKernels } from './cross_entropy';
+import type { GradientTable } from './gradient';
 import { rotaryGradients, rotaryKernels } from './rotary';
 import { rowNormGradients, rowNormKernels } from './row_norms';
 
@@ -15,13 +15,10 @@ export const sequenceKernels: KernelTable = [
   ...rowNormKernels,
 ];
 
-export function registerSequenceGradients(): void {
-  const tables = [
-    activationGradients,
-    attentionGradients,
-    crossEntropyGradients,
-    rotaryGradients,
-    rowNormGradients,
-  ];
-  for (const gradient of tables.flat()) registerGradient(gradient);
-}
+export const sequenceGradients: GradientTable = [
+  ...activationGradients,
+  ...attentionGradients,
+  ...crossEntropyGradients,
+  ...rotaryGradients,
+  ...rowNormGradients,
+];
