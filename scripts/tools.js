@@ -6,7 +6,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
-const nativeSource = /\.(cc|h|cu|cuh)$/;
+const nativeSource = /\.(cc|h|inl|cu|cuh)$/;
 
 function nativeSources() {
   const folder = path.join(root, 'native');

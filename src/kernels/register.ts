@@ -6,6 +6,11 @@ import { registerCpuBackend } from '../backend/register';
 import { newtonSchulzGradient, newtonSchulzKernels } from './fast_weights/newton_schulz';
 import { scanGradients, scanKernels } from './fast_weights/scan';
 import { identityKernels } from './identity';
+import { sequenceGradients, sequenceKernels } from './sequence';
 
-registerCpuBackend(new Map([...identityKernels, ...scanKernels, ...newtonSchulzKernels]));
-for (const gradient of [...scanGradients, newtonSchulzGradient]) registerGradient(gradient);
+registerCpuBackend(
+  new Map([...identityKernels, ...scanKernels, ...newtonSchulzKernels, ...sequenceKernels]),
+);
+for (const gradient of [...scanGradients, newtonSchulzGradient, ...sequenceGradients]) {
+  registerGradient(gradient);
+}
