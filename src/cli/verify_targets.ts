@@ -1,7 +1,8 @@
-// tfjs-core's CommonJS entry registers no gradients; tfjs-layers does.
-import '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-cpu';
+import '../kernels/register';
+import { cpuBackendName } from '../backend/register';
 import { type Implementation, referenceImplementation } from '../reference';
+import { nativeImplementation } from '../verify/native_implementation';
 
 /** What `fastweight verify --backend NAME` checks. */
 export interface VerifyTarget {
@@ -11,7 +12,8 @@ export interface VerifyTarget {
 }
 
 export const verifyTargets: ReadonlyMap<string, VerifyTarget> = new Map([
+  [cpuBackendName, { backend: cpuBackendName, implementation: nativeImplementation }],
   ['reference', { backend: 'cpu', implementation: referenceImplementation }],
 ]);
 
-export const defaultVerifyTarget = 'reference';
+export const defaultVerifyTarget = cpuBackendName;

@@ -47,6 +47,13 @@ test('prints a line for each case with its errors beside the tolerances', async 
   expect(out).toMatch(/^2 passed, 0 failed on tfjs backend 'cpu'$/m);
 });
 
+test('runs on the native device unless told otherwise', async () => {
+  copyCase('scan_causal_muon_momentum');
+  const { code, out } = await verify('--cases', folder);
+  expect(code).toBe(0);
+  expect(out).toMatch(/^1 passed, 0 failed on tfjs backend 'fastweight-cpu'$/m);
+});
+
 test('ends in 1 and shows both sides where a case fails', async () => {
   copyCase('scan_causal_gd');
   spoil(copyCase('newton_schulz_you5_16x16'));

@@ -19,7 +19,8 @@ test('files compiled for newer processors share no inline function with the othe
     .readdirSync(path.join(root, 'native', 'cpu'))
     .filter((file) => /_avx(2|512)\.cc$/.test(file));
   const objects = kernelObjects();
-  expect(objects).toHaveLength(sources.length);
+  const names = new Set(objects.map((object) => path.basename(object).replace(/\..*/, '')));
+  expect(names.size).toBe(sources.length);
   for (const object of objects) {
     const symbols = execFileSync('nm', ['-C', object], { encoding: 'utf8' }).split('\n');
     expect(symbols.filter((line) => / [WVu] /.test(line))).toEqual([]);
