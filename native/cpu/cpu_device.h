@@ -45,6 +45,18 @@ class CpuDevice final : public Device {
   void addToRows(int64_t batch, int64_t count, int64_t stride, float alpha, const float* x,
                  float* y) override;
   bool allFinite(int64_t count, const float* x) override;
+
+  // sequence_kernels.cc
+  Status attention(const Attention&) override;
+  Status attentionBackward(const AttentionBackward&) override;
+  void normaliseRows(const NormaliseRows&) override;
+  Status normaliseRowsBackward(const NormaliseRowsBackward&) override;
+  Status rotary(const Rotary&) override;
+  void activate(const Activate&) override;
+  void activateBackward(const ActivateBackward&) override;
+  int64_t firstLabelOutOfRange(int64_t rows, int64_t classes, const int32_t* labels) override;
+  void crossEntropy(const CrossEntropy&) override;
+  void crossEntropyBackward(const CrossEntropyBackward&) override;
 };
 
 }  // namespace fastweight::cpu

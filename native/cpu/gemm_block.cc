@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cpu/micro_kernel.h"
-#include "cpu/scratch.h"
+#include "cpu/thread_scratch.h"
 
 namespace fastweight::cpu {
 namespace {

@@ -1,16 +1,15 @@
-// Memory that each thread keeps between calls.
+// Floats of host memory for the length of a scope.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <new>
 
 namespace fastweight::cpu {
 
-/// The users of a thread's memory, so that none takes what another one holds.
-enum class ScratchUse { kPanels, kTiles };
-
-/// At least `floats` floats for this thread, aligned to 64 bytes and not initialised; null when
-/// there is no memory. They stay valid until the thread's next call for the same use, and go when
-/// the thread ends.
-float* threadScratch(ScratchUse use, int64_t floats);
+/// `count` floats, not initialised, or null when there is no memory left.
+inline std::unique_ptr<float[]> scratchFloats(int64_t count) {
+  return std::unique_ptr<float[]>(new (std::nothrow) float[static_cast<size_t>(count)]);
+}
 
 }  // namespace fastweight::cpu

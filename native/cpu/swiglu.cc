@@ -4,8 +4,8 @@
 #include "cpu/cpu_device.h"
 #include "cpu/gemm_block.h"
 #include "cpu/gemm_plan.h"
-#include "cpu/scratch.h"
 #include "cpu/thread_pool.h"
+#include "cpu/thread_scratch.h"
 #include "cpu/vector_kernels.h"
 
 namespace fastweight::cpu {

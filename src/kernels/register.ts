@@ -1,11 +1,18 @@
-// Importing this file registers the backend, its kernels and the repaired gradients.
-// tfjs-layers is imported for the gradients of tfjs's own kernels, which tfjs-core leaves out.
-import '@tensorflow/tfjs-layers';
+// Importing this file registers the backend, its kernels, all gradients and the methods of tensors.
 import { registerGradient } from '@tensorflow/tfjs-core';
+import { registerChainedOps } from '../backend/chained_ops';
 import { registerCpuBackend } from '../backend/register';
 import { newtonSchulzGradient, newtonSchulzKernels } from './fast_weights/newton_schulz';
 import { scanGradients, scanKernels } from './fast_weights/scan';
+import { registerGradients } from './gradients/register';
 import { identityKernels } from './identity';
+import { sequenceGradients, sequenceKernels } from './sequence';
 
-registerCpuBackend(new Map([...identityKernels, ...scanKernels, ...newtonSchulzKernels]));
-for (const gradient of [...scanGradients, newtonSchulzGradient]) registerGradient(gradient);
+registerCpuBackend(
+  new Map([...identityKernels, ...scanKernels, ...newtonSchulzKernels, ...sequenceKernels]),
+);
+registerGradients();
+for (const gradient of [...scanGradients, newtonSchulzGradient, ...sequenceGradients]) {
+  registerGradient(gradient);
+}
+registerChainedOps();

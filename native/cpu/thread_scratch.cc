@@ -1,4 +1,4 @@
-#include "cpu/scratch.h"
+#include "cpu/thread_scratch.h"
 
 #include <cstdlib>
 #ifdef _WIN32
