@@ -5,14 +5,28 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <system_error>
 #include <thread>
-#include <vector>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
 
 namespace fastweight::cpu {
 namespace {
 
 thread_local bool insidePool = false;
 
+void relax() {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__) && defined(__GNUC__)
+  __asm__ volatile("yield");
+#endif
+}
+
+/// The owner of a job publishes it, works on it like everybody else, closes it, and waits only for
+/// the workers that have entered: a worker that was asleep all the time costs nothing.
 class ThreadPool {
  public:
   static ThreadPool& instance() {
@@ -20,43 +34,44 @@ class ThreadPool {
     return *pool;
   }
 
-  int count() const { return count_.load(); }
+  int count() const { return count_.load(std::memory_order_relaxed); }
 
-  void setCount(int count) { count_.store(std::max(1, std::min(count, 1024))); }
+  void setCount(int count) { count_.store(std::max(1, std::min(count, kMostThreads))); }
 
-  void run(int64_t count, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
-    if (count <= 0) return;
+  void run(int64_t items, int64_t grain, void (*body)(void*, int64_t, int64_t), void* context) {
+    if (items <= 0) return;
     grain = std::max<int64_t>(1, grain);
-    const int64_t pieces = std::min<int64_t>(count_.load(), (count + grain - 1) / grain);
+    const int64_t blocks = (items + grain - 1) / grain;
+    const int threads = static_cast<int>(std::min<int64_t>(count(), blocks));
     std::unique_lock<std::mutex> owner(owner_, std::defer_lock);
-    if (pieces <= 1 || insidePool || !owner.try_lock()) {
-      body(context, 0, count);
+    if (threads <= 1 || insidePool || !owner.try_lock()) {
+      body(context, 0, items);
       return;
     }
-    startWorkers(static_cast<int>(pieces) - 1);
-    const int64_t blocks = (count + grain - 1) / grain;
-    {
-      std::lock_guard<std::mutex> lock(mutex_);
-      body_ = body;
-      context_ = context;
-      items_ = count;
-      blocks_ = blocks;
-      grain_ = grain;
-      pieces_ = pieces;
-      pending_.store(pieces - 1);
-      generation_.fetch_add(1);
-    }
-    wake_.notify_all();
+    const int helpers = startWorkers(threads - 1);
+    body_ = body;
+    context_ = context;
+    items_ = items;
+    // Several takes a thread, so that one that is late or interrupted is not waited for long.
+    take_ = std::max<int64_t>(1, blocks / (kTakes * threads)) * grain;
+    next_.store(0, std::memory_order_relaxed);
+    finished_.store(0, std::memory_order_relaxed);
+    open(helpers);
     insidePool = true;
-    runPiece(0);
+    work();
     insidePool = false;
-    for (int spin = 0; pending_.load(std::memory_order_acquire) != 0; ++spin) {
+    const int entered = helpers - close();
+    for (int spin = 0; finished_.load(std::memory_order_acquire) != entered; ++spin) {
+      relax();
       if (spin > kSpins) std::this_thread::yield();
     }
   }
 
  private:
-  static constexpr int kSpins = 20000;
+  static constexpr int kMostThreads = 1024;
+  static constexpr int kTakes = 4;
+  /// Some tens of microseconds: longer than the pause between two jobs of one algorithm.
+  static constexpr int kSpins = 4000;
 
   ThreadPool() {
     const char* wanted = std::getenv("FASTWEIGHT_NUM_THREADS");
@@ -64,46 +79,83 @@ class ThreadPool {
     setCount(threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency()));
   }
 
-  void startWorkers(int wanted) {
-    while (static_cast<int>(workers_) < wanted) {
-      const int index = ++workers_;
-      std::thread([this, index] { work(index); }).detach();
+  /// Starts workers until there are `wanted`; the number there are, which is less where the system
+  /// gives no more.
+  int startWorkers(int wanted) {
+    try {
+      for (; workers_ < wanted; ++workers_) {
+        std::thread([this] { serve(); }).detach();
+      }
+    } catch (const std::system_error&) {
+      return workers_;
     }
+    return wanted;
   }
 
-  void runPiece(int64_t piece) {
-    const int64_t begin = blocks_ * piece / pieces_ * grain_;
-    const int64_t end = std::min(items_, blocks_ * (piece + 1) / pieces_ * grain_);
-    if (begin < end) body_(context_, begin, end);
+  void open(int places) {
+    places_.store(places);
+    if (sleepers_.load() == 0) return;
+    std::lock_guard<std::mutex> lock(mutex_);
+    wake_.notify_all();
   }
 
-  void work(int index) {
-    insidePool = true;
-    uint64_t seen = 0;
+  /// Lets no more workers in; the places left.
+  int close() { return places_.exchange(0, std::memory_order_acq_rel); }
+
+  void work() {
     for (;;) {
-      for (int spin = 0; spin < kSpins && generation_.load() == seen; ++spin) {
-      }
-      {
-        std::unique_lock<std::mutex> lock(mutex_);
-        wake_.wait(lock, [&] { return generation_.load() != seen; });
-        seen = generation_.load();
-        if (index >= pieces_) continue;
-      }
-      runPiece(index);
-      pending_.fetch_sub(1, std::memory_order_release);
+      const int64_t begin = next_.fetch_add(take_, std::memory_order_relaxed);
+      if (begin >= items_) return;
+      body_(context_, begin, std::min(items_, begin + take_));
     }
+  }
+
+  bool enter() {
+    int places = places_.load(std::memory_order_relaxed);
+    while (places > 0) {
+      if (places_.compare_exchange_weak(places, places - 1, std::memory_order_acq_rel)) return true;
+    }
+    return false;
+  }
+
+  void serve() {
+    insidePool = true;
+    for (int spin = 0;; ++spin) {
+      if (enter()) {
+        work();
+        finished_.fetch_add(1, std::memory_order_release);
+        spin = 0;
+      } else if (spin < kSpins) {
+        relax();
+      } else {
+        sleep();
+        spin = 0;
+      }
+    }
+  }
+
+  void sleep() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    sleepers_.fetch_add(1);
+    wake_.wait(lock, [this] { return places_.load() > 0; });
+    sleepers_.fetch_sub(1);
   }
 
   std::atomic<int> count_{1};
   std::mutex owner_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::atomic<uint64_t> generation_{0};
-  std::atomic<int64_t> pending_{0};
   int workers_ = 0;
+
+  /// Of the open job, the places that workers may still take; 0 where none is open.
+  alignas(64) std::atomic<int> places_{0};
+  alignas(64) std::atomic<int64_t> next_{0};
+  alignas(64) std::atomic<int> finished_{0};
   void (*body_)(void*, int64_t, int64_t) = nullptr;
   void* context_ = nullptr;
-  int64_t items_ = 0, blocks_ = 0, grain_ = 1, pieces_ = 1;
+  int64_t items_ = 0, take_ = 1;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::atomic<int> sleepers_{0};
 };
 
 }  // namespace

@@ -1,9 +1,13 @@
 // Importing this file registers the backend, its kernels, all gradients and the methods of tensors.
+import { registerGradient } from '@tensorflow/tfjs-core';
 import { registerChainedOps } from '../backend/chained_ops';
 import { registerCpuBackend } from '../backend/register';
+import { newtonSchulzGradient, newtonSchulzKernels } from './fast_weights/newton_schulz';
+import { scanGradients, scanKernels } from './fast_weights/scan';
 import { registerGradients } from './gradients/register';
 import { identityKernels } from './identity';
 
-registerCpuBackend(new Map(identityKernels));
+registerCpuBackend(new Map([...identityKernels, ...scanKernels, ...newtonSchulzKernels]));
 registerGradients();
+for (const gradient of [...scanGradients, newtonSchulzGradient]) registerGradient(gradient);
 registerChainedOps();

@@ -1,5 +1,5 @@
 import { expected } from '../native/errors';
-import type { NewtonSchulzSchedule } from '../reference/newton_schulz';
+import type { NewtonSchulzSchedule } from '../ops/newton_schulz_schedule';
 
 /** Settings of the LaCT language model (arXiv 2505.23884, section 4.2; `lact_swiglu`). */
 export interface LanguageModelConfig {

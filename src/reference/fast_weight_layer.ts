@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { LanguageModelConfig } from '../models/language_model_config';
+import type { FastWeights } from '../ops/fast_weight_state';
 import { silu, stepSizes } from './activations';
 import { slidingWindowAttention } from './attention';
-import { type FastWeights, fastWeightScan } from './fast_weight_scan';
+import { fastWeightScan } from './fast_weight_scan';
 import { l2Norm, rmsNorm } from './norms';
 import { linear, type Parameters, parameter } from './parameters';
 import { shiftedCausalProgram } from './programs';
@@ -107,7 +108,8 @@ function fastWeightBranch(
   const [batch, tokens] = x.shape;
   const program = shiftedCausalProgram(tokens, config.lactChunkSize);
   const { output } = fastWeightScan(inputs, initialWeights(params, batch, config), program, {
-    newtonSchulz: config.useMuon ? config.newtonSchulz : undefined,
+    optimizer: config.useMuon ? 'muon' : 'gd',
+    newtonSchulz: config.newtonSchulz,
     weightNorm: config.tttPrenorm ? 'pre' : 'post',
   });
   let normed = rmsNorm(output, parameter(params, 'ttt_norm.weight'), layerNormEpsilon);

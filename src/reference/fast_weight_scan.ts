@@ -1,58 +1,23 @@
 import * as tf from '@tensorflow/tfjs-core';
 
+import type { FastWeightInputs, FastWeightScanOptions } from '../ops/fast_weight_scan';
+import type { FastWeights } from '../ops/fast_weight_state';
+import type { Program, ProgramStep } from '../ops/programs';
 import { silu } from './activations';
-import { type NewtonSchulzSchedule, newtonSchulz } from './newton_schulz';
+import { newtonSchulz } from './newton_schulz';
 import { detach, norm } from './norms';
 
-/** One step of a program: write or read the fast weights with tokens [start, end). */
-export interface ProgramStep {
-  kind: 'update' | 'apply';
-  start: number;
-  end: number;
-}
-
-/** Token inputs of a scan; a row is one head of one batch element. */
-export interface FastWeightInputs {
-  /** [rows, tokens, keyDim] */
-  q: tf.Tensor3D;
-  /** [rows, tokens, keyDim] */
-  k: tf.Tensor3D;
-  /** [rows, tokens, valueDim] */
-  v: tf.Tensor3D;
-  /** [rows, tokens, 3]: the step sizes of w0, w1 and w2 */
-  rates: tf.Tensor3D;
-  /** [rows, tokens, 1]: momentum coefficients; without them there is no momentum */
-  momentum?: tf.Tensor3D;
-}
-
-/** Weights of f(x) = w1 (silu(w0 x) * (w2 x)), or tensors of the same shapes. */
-export interface FastWeights {
-  /** [rows, hidden, keyDim] */
-  w0: tf.Tensor3D;
-  /** [rows, valueDim, hidden] */
-  w1: tf.Tensor3D;
-  /** [rows, hidden, keyDim] */
-  w2: tf.Tensor3D;
-}
-
-export interface FastWeightScanOptions {
-  /** Orthogonalise each update (Muon) with this schedule; without it the update is the gradient. */
-  newtonSchulz?: NewtonSchulzSchedule;
-  /** 'post' (default) normalises the stored weights, 'pre' only what is read, 'none' neither. */
-  weightNorm?: 'post' | 'pre' | 'none';
-  /** Let no gradient through the initial row norms (view synthesis). Default false. */
-  detachNorm?: boolean;
-}
-
-export interface FastWeightScanResult {
-  /** [rows, sum of the applied ranges, valueDim]: every apply's result in program order */
+export interface ReferenceScanResult {
+  /** [rows, tokens of all applies, valueDim]: every apply's result in program order */
   output: tf.Tensor3D;
-  /** The final weights as they are read. */
-  weights: FastWeights;
-  /** The final weights as they are stored; differs from `weights` for weightNorm 'pre'. */
-  mainWeights: FastWeights;
-  /** The momentum after the last update, where `momentum` was given. */
-  momentumState?: FastWeights;
+  state: {
+    /** The final weights as they are read. */
+    weights: FastWeights;
+    /** The final weights as they are stored; differs from `weights` for weightNorm 'pre'. */
+    mainWeights: FastWeights;
+    /** The momenta after the last update, where `momentum` was given. */
+    momenta?: FastWeights;
+  };
 }
 
 const names = ['w0', 'w1', 'w2'] as const;
@@ -100,10 +65,11 @@ function descent(w: FastWeights, k: tf.Tensor3D, v: tf.Tensor3D, rates: tf.Tenso
 export function fastWeightScan(
   inputs: FastWeightInputs,
   weights: FastWeights,
-  program: readonly ProgramStep[],
+  program: Program,
   options: FastWeightScanOptions = {},
-): FastWeightScanResult {
-  const { newtonSchulz: schedule, weightNorm = 'post', detachNorm = false } = options;
+): ReferenceScanResult {
+  const { optimizer = 'gd', weightNorm = 'post', detachNorm = false } = options;
+  const schedule = optimizer === 'muon' ? (options.newtonSchulz ?? 'you5') : undefined;
   return tf.tidy(() => {
     const rowNorms = each((name) => {
       const rowNorm = norm(weights[name], [2]);
@@ -114,8 +80,8 @@ export function fastWeightScan(
     const outputs: tf.Tensor3D[] = [];
     let live = weights;
     let main = weights;
-    let momentumState: FastWeights | undefined;
-    if (inputs.momentum) momentumState = each((name) => tf.zerosLike(weights[name]));
+    let momenta: FastWeights | undefined;
+    if (inputs.momentum) momenta = each((name) => tf.zerosLike(weights[name]));
 
     for (const step of program) {
       if (step.kind === 'apply') {
@@ -124,11 +90,11 @@ export function fastWeightScan(
       }
       const read = [inputs.k, inputs.v, inputs.rates].map((x) => tokens(x, step));
       let delta = descent(live, read[0], read[1], read[2]);
-      if (inputs.momentum && momentumState) {
+      if (inputs.momentum && momenta) {
         const beta = tf.mean(tokens(inputs.momentum, step), 1, true);
-        const [direction, state] = [delta, momentumState];
-        delta = each((name) => tf.add(direction[name], tf.mul(beta, state[name])));
-        momentumState = delta;
+        const [direction, before] = [delta, momenta];
+        delta = each((name) => tf.add(direction[name], tf.mul(beta, before[name])));
+        momenta = delta;
       }
       if (schedule !== undefined) {
         const direction = delta;
@@ -149,12 +115,9 @@ export function fastWeightScan(
 
     // Clones, so that no result is an input or another result: each can be disposed by itself.
     const own = (from: FastWeights) => each((name) => tf.clone(from[name]));
-    const result: FastWeightScanResult = {
-      output: tf.concat(outputs, 1),
-      weights: own(live),
-      mainWeights: own(main),
-    };
-    if (momentumState) result.momentumState = own(momentumState);
-    return result as FastWeightScanResult & tf.TensorContainerObject;
+    const state: ReferenceScanResult['state'] = { weights: own(live), mainWeights: own(main) };
+    if (momenta) state.momenta = own(momenta);
+    const result: ReferenceScanResult = { output: tf.concat(outputs, 1), state };
+    return result as ReferenceScanResult & tf.TensorContainerObject;
   });
 }

@@ -1,12 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
+import type { NewtonSchulzSchedule, NewtonSchulzTriple } from '../ops/newton_schulz_schedule';
 import { norm } from './norms';
-
-/** Coefficients (a, b, c) of one Newton-Schulz step. */
-export type NewtonSchulzTriple = readonly [a: number, b: number, c: number];
-
-/** A schedule by name ('you5', 'keller3', 'keller5', ...) or the triples themselves, one per step. */
-export type NewtonSchulzSchedule = string | readonly NewtonSchulzTriple[];
 
 const you5: readonly NewtonSchulzTriple[] = [
   [4.0848, -6.8946, 2.927],

@@ -1,4 +1,4 @@
-import type { ProgramStep } from './fast_weight_scan';
+import type { ProgramStep } from '../ops/programs';
 
 /**
  * Shifted block-causal program of the language model: each chunk is read with the weights that the

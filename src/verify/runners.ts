@@ -3,7 +3,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../io/safetensors';
 import { fromPublishedConfig } from '../models/language_model_config';
 import { expected } from '../native/errors';
-import type { FastWeightScanOptions, Implementation, ProgramStep } from '../reference';
+import type { FastWeightScanOptions } from '../ops/fast_weight_scan';
+import type { ProgramStep } from '../ops/programs';
+import type { Implementation } from '../reference';
 import { type GoldenCase, withPrefix } from './cases';
 import { contract, type Tolerance } from './contract';
 
@@ -86,6 +88,7 @@ const runScan: CaseRunner = (golden, { fastWeightScan }) => {
   const { newton_schulz, weight_norm, detach_norm } = golden.settings;
   const program = programOf(golden);
   const options = {
+    optimizer: newton_schulz ? 'muon' : 'gd',
     newtonSchulz: newton_schulz ?? undefined,
     weightNorm: weight_norm,
     detachNorm: detach_norm,
@@ -95,8 +98,8 @@ const runScan: CaseRunner = (golden, { fastWeightScan }) => {
     const { q, k, v, momentum, w0, w1, w2 } = x as Record<string, tf.Tensor3D>;
     const inputs = { q, k, v, rates: rates as tf.Tensor3D, momentum };
     const done = fastWeightScan(inputs, { w0, w1, w2 }, program, options);
-    const { mainWeights: raw, momentumState: m } = done;
-    const outputs: Tensors = { output: done.output, ...done.weights };
+    const { weights, mainWeights: raw, momenta: m } = done.state;
+    const outputs: Tensors = { output: done.output, ...weights };
     Object.assign(outputs, { raw_w0: raw.w0, raw_w1: raw.w1, raw_w2: raw.w2 });
     return m ? { ...outputs, m0: m.w0, m1: m.w1, m2: m.w2 } : outputs;
   };

@@ -163,7 +163,7 @@ describe('fastWeightScan', () => {
       const once = [{ kind: 'apply', start: 0, end: tokens } as const];
       const read = fastWeightScan(still, weights(), once).output;
       for (const weightNorm of ['post', 'pre', 'none'] as const) {
-        const options = { weightNorm, newtonSchulz: 'you5' };
+        const options = { weightNorm, optimizer: 'muon' } as const;
         const program = shiftedCausalProgram(tokens, 5);
         const scanned = fastWeightScan(still, weights(), program, options).output;
         expect(relativeError(scanned.dataSync(), read.dataSync())).toBeLessThan(2e-5);
@@ -194,7 +194,7 @@ describe('fastWeightScan', () => {
           Object.entries(from).map(([name, x]) => [name, tf.slice(x, [1, 0, 0], [1, -1, -1])]),
         ) as T;
       const program = shiftedCausalProgram(tokens, 7);
-      const options: FastWeightScanOptions = { newtonSchulz: 'you5' };
+      const options: FastWeightScanOptions = { optimizer: 'muon' };
       const both = fastWeightScan(inputs(), weights(), program, options).output;
       const alone = fastWeightScan(row(inputs()), row(weights()), program, options).output;
       expect(alone.arraySync()[0]).toEqual(both.arraySync()[1]);
@@ -206,21 +206,18 @@ describe('fastWeightScan', () => {
       const initial = weights();
       const done = fastWeightScan(inputs(), initial, shiftedCausalProgram(tokens, 8));
       const norms = (w: tf.Tensor3D) => tf.norm(w, 2, 2).dataSync();
-      expect(relativeError(norms(done.weights.w1), norms(initial.w1))).toBeLessThan(1e-5);
+      expect(relativeError(norms(done.state.weights.w1), norms(initial.w1))).toBeLessThan(1e-5);
     });
   });
 
   test('what it returns is new, and the only thing left', () => {
     const [given, initial] = [inputs(), weights()];
     const before = tf.memory().numTensors;
-    const {
-      output,
-      weights: live,
-      mainWeights,
-      momentumState,
-    } = fastWeightScan(given, initial, [{ kind: 'apply', start: 0, end: tokens }]);
+    const { output, state } = fastWeightScan(given, initial, [
+      { kind: 'apply', start: 0, end: tokens },
+    ]);
     expect(tf.memory().numTensors).toBe(before + 10);
-    tf.dispose([output, live, mainWeights, momentumState] as tf.TensorContainer);
+    tf.dispose([output, state] as unknown as tf.TensorContainer);
     expect(tf.memory().numTensors).toBe(before);
     expect(initial.w0.isDisposed).toBe(false);
     tf.dispose([given, initial]);

@@ -55,7 +55,13 @@ test.each([
       const done = referenceImplementation.fastWeightScan(...args);
       return {
         ...done,
-        mainWeights: { ...done.mainWeights, w0: spoil(done.mainWeights.w0) as tf.Tensor3D },
+        state: {
+          ...done.state,
+          mainWeights: {
+            ...done.state.mainWeights,
+            w0: spoil(done.state.mainWeights.w0) as tf.Tensor3D,
+          },
+        },
       };
     },
   };

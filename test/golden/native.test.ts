@@ -1,0 +1,36 @@
+import '../../src';
+import * as path from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+
+import { cpuBackendName } from '../../src/backend/register';
+import { findCases, loadCase } from '../../src/verify/cases';
+import { nativeImplementation } from '../../src/verify/native_implementation';
+import { runCase } from '../../src/verify/run_case';
+
+const supported = /ops|lm_/;
+const files = findCases(path.join(__dirname, 'cases')).filter((file) =>
+  supported.test(path.relative(__dirname, file)),
+);
+
+beforeAll(async () => {
+  await tf.setBackend(cpuBackendName);
+});
+
+test('every operation and language-model case is there', () => {
+  expect(files).toHaveLength(22);
+});
+
+test.each(files.map((file) => [path.basename(file, '.safetensors'), file]))(
+  'the native CPU device keeps the contract on %s',
+  async (_name, file) => {
+    const before = tf.memory() as tf.MemoryInfo & { nativeBytes: number };
+    const report = await runCase(loadCase(file), nativeImplementation);
+    expect(report.message).toBe('');
+    expect(report.status).toBe('passed');
+    expect(report.comparisons.length).toBeGreaterThan(1);
+    expect(tf.memory()).toMatchObject({
+      numTensors: before.numTensors,
+      nativeBytes: before.nativeBytes,
+    });
+  },
+);
