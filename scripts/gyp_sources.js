@@ -27,4 +27,11 @@ const lists = {
   binding: () => sourcesIn('binding'),
 };
 
-console.log(lists[process.argv[2]]().join('\n'));
+/** How many files all targets compile. */
+function sourceCount() {
+  return Object.values(lists).reduce((sum, list) => sum + list().length, 0);
+}
+
+if (require.main === module) console.log(lists[process.argv[2]]().join('\n'));
+
+module.exports = { sourceCount };

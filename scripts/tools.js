@@ -6,14 +6,17 @@ const fs = require('node:fs');
 const path = require('node:path');
 
 const root = path.join(__dirname, '..');
-const nativeSource = /\.(cc|h|cu|cuh)$/;
+const nativeSource = /\.(cc|h|inl|cu|cuh)$/;
 
 function nativeSources() {
-  const folder = path.join(root, 'native');
-  return fs
-    .readdirSync(folder, { recursive: true })
-    .filter((name) => nativeSource.test(name))
-    .map((name) => path.join('native', name))
+  return ['native', 'test', 'bench']
+    .filter((folder) => fs.existsSync(path.join(root, folder)))
+    .flatMap((folder) =>
+      fs
+        .readdirSync(path.join(root, folder), { recursive: true })
+        .map((name) => path.join(folder, name)),
+    )
+    .filter((file) => nativeSource.test(file))
     .sort();
 }
 

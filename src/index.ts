@@ -5,6 +5,7 @@
 import './kernels/register';
 
 export { type ErrorCode, FastWeightError } from './native/errors';
+export { silu, softplus, stepSizes, swiglu } from './ops/activations';
 export {
   type FastWeightInputs,
   type FastWeightScanOptions,
@@ -15,6 +16,13 @@ export {
 export { FastWeightState, type FastWeights } from './ops/fast_weight_state';
 export { newtonSchulz } from './ops/newton_schulz';
 export type { NewtonSchulzSchedule, NewtonSchulzTriple } from './ops/newton_schulz_schedule';
-export * as programs from './ops/programs';
+export { l2Norm, layerNorm, rmsNorm } from './ops/norms';
 export type { Program, ProgramStep } from './ops/programs';
+export * as programs from './ops/programs';
+export { type RotaryEmbeddingOptions, rotaryEmbedding } from './ops/rotary_embedding';
+export {
+  type SlidingWindowAttentionOptions,
+  slidingWindowAttention,
+} from './ops/sliding_window_attention';
+export { softmaxCrossEntropy } from './ops/softmax_cross_entropy';
 export * as reference from './reference';

@@ -1,7 +1,188 @@
+// Kernels of sequence models: handles of the inputs, handles of the outputs, then sizes and
+// options.
+#include <string>
+
 #include "binding/environment.h"
 
 namespace fastweight::binding {
+namespace {
 
-void registerSequenceKernels(Napi::Env, Napi::Object) {}
+Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
+
+/// batch, heads, queryTokens, keyTokens, headDim, window, scale from argument `first` on.
+AttentionShape attentionShape(const Napi::CallbackInfo& info, size_t first) {
+  AttentionShape s;
+  s.batch = integerArgument(info, first);
+  s.heads = integerArgument(info, first + 1);
+  s.queryTokens = integerArgument(info, first + 2);
+  s.keyTokens = integerArgument(info, first + 3);
+  s.headDim = integerArgument(info, first + 4);
+  s.window = integerArgument(info, first + 5);
+  s.scale = static_cast<float>(numberArgument(info, first + 6));
+  return s;
+}
+
+/// The tensor [batch, tokens, heads * headDim] that is argument `index`.
+Matrices tokensArgument(const Napi::CallbackInfo& info, size_t index, const AttentionShape& s,
+                        int64_t tokens) {
+  const int64_t width = s.heads * s.headDim;
+  return packed(floatsArgument(info, index, s.batch * tokens * width), tokens, width);
+}
+
+/// slidingWindowAttention(q, k, v, output, logSumExp, ...attentionShape)
+void slidingWindowAttention(const Napi::CallbackInfo& info) {
+  Attention a;
+  a.shape = attentionShape(info, 5);
+  const AttentionShape& s = a.shape;
+  a.q = tokensArgument(info, 0, s, s.queryTokens);
+  a.k = tokensArgument(info, 1, s, s.keyTokens);
+  a.v = tokensArgument(info, 2, s, s.keyTokens);
+  a.output = tokensArgument(info, 3, s, s.queryTokens);
+  a.logSumExp = floatsArgument(info, 4, s.batch * s.heads * s.queryTokens);
+  check(info.Env(), deviceOf(info).attention(a));
+}
+
+/// slidingWindowAttentionBackward(q, k, v, output, logSumExp, outputCotangent, qCotangent,
+///                                kCotangent, vCotangent, ...attentionShape)
+void slidingWindowAttentionBackward(const Napi::CallbackInfo& info) {
+  AttentionBackward a;
+  a.shape = attentionShape(info, 9);
+  const AttentionShape& s = a.shape;
+  a.q = tokensArgument(info, 0, s, s.queryTokens);
+  a.k = tokensArgument(info, 1, s, s.keyTokens);
+  a.v = tokensArgument(info, 2, s, s.keyTokens);
+  a.output = tokensArgument(info, 3, s, s.queryTokens);
+  a.logSumExp = floatsArgument(info, 4, s.batch * s.heads * s.queryTokens);
+  a.outputCotangent = tokensArgument(info, 5, s, s.queryTokens);
+  a.qCotangent = tokensArgument(info, 6, s, s.queryTokens);
+  a.kCotangent = tokensArgument(info, 7, s, s.keyTokens);
+  a.vCotangent = tokensArgument(info, 8, s, s.keyTokens);
+  check(info.Env(), deviceOf(info).attentionBackward(a));
+}
+
+/// normaliseRows(x, weight, bias, y, norm, rows, columns, epsilon)
+void normaliseRows(const Napi::CallbackInfo& info) {
+  NormaliseRows n;
+  n.norm = static_cast<RowNorm>(integerArgument(info, 4));
+  n.rows = integerArgument(info, 5);
+  n.columns = integerArgument(info, 6);
+  n.epsilon = static_cast<float>(numberArgument(info, 7));
+  n.x = floatsArgument(info, 0, n.rows * n.columns);
+  n.weight = optionalFloatsArgument(info, 1, n.columns);
+  n.bias = optionalFloatsArgument(info, 2, n.columns);
+  n.y = floatsArgument(info, 3, n.rows * n.columns);
+  deviceOf(info).normaliseRows(n);
+}
+
+/// normaliseRowsBackward(x, weight, yCotangent, xCotangent, weightCotangent, biasCotangent, norm,
+///                       rows, columns, epsilon)
+void normaliseRowsBackward(const Napi::CallbackInfo& info) {
+  NormaliseRowsBackward n;
+  n.norm = static_cast<RowNorm>(integerArgument(info, 6));
+  n.rows = integerArgument(info, 7);
+  n.columns = integerArgument(info, 8);
+  n.epsilon = static_cast<float>(numberArgument(info, 9));
+  n.x = floatsArgument(info, 0, n.rows * n.columns);
+  n.weight = optionalFloatsArgument(info, 1, n.columns);
+  n.yCotangent = floatsArgument(info, 2, n.rows * n.columns);
+  n.xCotangent = floatsArgument(info, 3, n.rows * n.columns);
+  n.weightCotangent = optionalFloatsArgument(info, 4, n.columns);
+  n.biasCotangent = optionalFloatsArgument(info, 5, n.columns);
+  check(info.Env(), deviceOf(info).normaliseRowsBackward(n));
+}
+
+/// rotaryEmbedding(x, y, batch, tokens, heads, headDim, offset, base, interleaved, inverse)
+void rotaryEmbedding(const Napi::CallbackInfo& info) {
+  Rotary r;
+  r.batch = integerArgument(info, 2);
+  r.tokens = integerArgument(info, 3);
+  r.heads = integerArgument(info, 4);
+  r.headDim = integerArgument(info, 5);
+  r.offset = integerArgument(info, 6);
+  r.base = numberArgument(info, 7);
+  r.interleaved = booleanArgument(info, 8);
+  r.inverse = booleanArgument(info, 9);
+  const int64_t count = r.batch * r.tokens * r.heads * r.headDim;
+  r.x = floatsArgument(info, 0, count);
+  r.y = floatsArgument(info, 1, count);
+  check(info.Env(), deviceOf(info).rotary(r));
+}
+
+/// activate(x, up, y, activation, count, offset)
+void activate(const Napi::CallbackInfo& info) {
+  Activate a;
+  a.activation = static_cast<Activation>(integerArgument(info, 3));
+  a.count = integerArgument(info, 4);
+  a.offset = static_cast<float>(numberArgument(info, 5));
+  a.x = floatsArgument(info, 0, a.count);
+  a.up = optionalFloatsArgument(info, 1, a.count);
+  a.y = floatsArgument(info, 2, a.count);
+  deviceOf(info).activate(a);
+}
+
+/// activateBackward(x, up, yCotangent, xCotangent, upCotangent, activation, count, offset)
+void activateBackward(const Napi::CallbackInfo& info) {
+  ActivateBackward a;
+  a.activation = static_cast<Activation>(integerArgument(info, 5));
+  a.count = integerArgument(info, 6);
+  a.offset = static_cast<float>(numberArgument(info, 7));
+  a.x = floatsArgument(info, 0, a.count);
+  a.up = optionalFloatsArgument(info, 1, a.count);
+  a.yCotangent = floatsArgument(info, 2, a.count);
+  a.xCotangent = floatsArgument(info, 3, a.count);
+  a.upCotangent = a.up == nullptr ? nullptr : floatsArgument(info, 4, a.count);
+  deviceOf(info).activateBackward(a);
+}
+
+/// softmaxCrossEntropy(logits, labels, loss, logSumExp, rows, classes)
+void softmaxCrossEntropy(const Napi::CallbackInfo& info) {
+  CrossEntropy c;
+  c.rows = integerArgument(info, 4);
+  c.classes = integerArgument(info, 5);
+  c.logits = floatsArgument(info, 0, c.rows * c.classes);
+  c.labels = intsArgument(info, 1, c.rows);
+  c.loss = floatsArgument(info, 2, 1);
+  c.logSumExp = floatsArgument(info, 3, 2 * c.rows);
+  const int64_t row = deviceOf(info).firstLabelOutOfRange(c.rows, c.classes, c.labels);
+  if (row >= 0) {
+    int32_t label = 0;
+    deviceOf(info).copyToHost(&label, c.labels + row, sizeof label);
+    check(info.Env(),
+          Status::expected(Code::kRange, "classes below " + std::to_string(c.classes), "labels",
+                           std::to_string(label) + " at position " + std::to_string(row)));
+  }
+  deviceOf(info).crossEntropy(c);
+}
+
+/// softmaxCrossEntropyBackward(logits, labels, logSumExp, lossCotangent, logitsCotangent, rows,
+///                             classes)
+void softmaxCrossEntropyBackward(const Napi::CallbackInfo& info) {
+  CrossEntropyBackward c;
+  c.rows = integerArgument(info, 5);
+  c.classes = integerArgument(info, 6);
+  c.logits = floatsArgument(info, 0, c.rows * c.classes);
+  c.labels = intsArgument(info, 1, c.rows);
+  c.logSumExp = floatsArgument(info, 2, 2 * c.rows);
+  c.lossCotangent = floatsArgument(info, 3, 1);
+  c.logitsCotangent = floatsArgument(info, 4, c.rows * c.classes);
+  deviceOf(info).crossEntropyBackward(c);
+}
+
+}  // namespace
+
+void registerSequenceKernels(Napi::Env env, Napi::Object exports) {
+  const auto add = [&](const char* name, void (*function)(const Napi::CallbackInfo&)) {
+    exports.Set(name, Napi::Function::New(env, function, name));
+  };
+  add("slidingWindowAttention", slidingWindowAttention);
+  add("slidingWindowAttentionBackward", slidingWindowAttentionBackward);
+  add("normaliseRows", normaliseRows);
+  add("normaliseRowsBackward", normaliseRowsBackward);
+  add("rotaryEmbedding", rotaryEmbedding);
+  add("activate", activate);
+  add("activateBackward", activateBackward);
+  add("softmaxCrossEntropy", softmaxCrossEntropy);
+  add("softmaxCrossEntropyBackward", softmaxCrossEntropyBackward);
+}
 
 }  // namespace fastweight::binding

@@ -76,6 +76,18 @@ class CpuDevice final : public Device {
   bool gather(const Gather& g, int32_t* wrongIndex) override;
   void segmentSum(int64_t rows, int64_t inner, int64_t segments, const float* x, const int32_t* ids,
                   float* y) override;
+
+  // sequence_kernels.cc
+  Status attention(const Attention&) override;
+  Status attentionBackward(const AttentionBackward&) override;
+  void normaliseRows(const NormaliseRows&) override;
+  Status normaliseRowsBackward(const NormaliseRowsBackward&) override;
+  Status rotary(const Rotary&) override;
+  void activate(const Activate&) override;
+  void activateBackward(const ActivateBackward&) override;
+  int64_t firstLabelOutOfRange(int64_t rows, int64_t classes, const int32_t* labels) override;
+  void crossEntropy(const CrossEntropy&) override;
+  void crossEntropyBackward(const CrossEntropyBackward&) override;
 };
 
 }  // namespace fastweight::cpu

@@ -13,7 +13,7 @@ namespace fastweight::cpu {
 namespace {
 
 /// Of the right operand, rows that are packed at a time; a multiple of kDepth.
-constexpr int64_t kPackedRows = 4 * kDepth;
+constexpr int64_t kPackedRows = 2 * kDepth;
 /// Of the second cache level, what the packed right operand may take.
 constexpr int64_t kPackedFloats = int64_t{128} << 10;
 constexpr int64_t kMaxTileColumns = 32;
@@ -70,41 +70,26 @@ struct Panels {
 /// Packs b [k, n] into panels [k, tile columns], the last one padded with zeros.
 void packPanels(const MicroKernels& kernels, const Operand& b, int64_t k, int64_t n, float* to) {
   const int64_t width = kernels.columns;
-  const int64_t whole = n / width;
-  const int64_t rest = n - whole * width;
-  float* last = to + whole * k * width;
-  if (rest > 0) std::memset(last, 0, static_cast<size_t>(k * width) * sizeof(float));
   if (b.columnStride == 1) {
-    for (int64_t p = 0; p < k; ++p) {
-      const float* row = b.data + p * b.rowStride;
-      for (int64_t j = 0; j < whole; ++j) {
-        std::memcpy(to + (j * k + p) * width, row + j * width, width * sizeof(float));
-      }
-      if (rest > 0) std::memcpy(last + p * width, row + whole * width, rest * sizeof(float));
-    }
+    kernels.packRight(k, n, b.data, b.rowStride, to);
     return;
   }
+  const int64_t rest = n % width;
+  if (rest > 0) std::memset(to + (n - rest) * k, 0, static_cast<size_t>(k * width) * sizeof(float));
   for (int64_t j = 0; j < n; j += width) {
     kernels.transpose(std::min(width, n - j), k, b.data + j * b.columnStride, b.columnStride,
                       to + j * k, width);
   }
 }
 
-/// Copies a [m, k] into panels of tile rows: rows of length k in the row layout, columns of the
-/// panel's rows in the column layout.
-void packLeft(const Operand& a, int64_t m, int64_t k, int64_t tileRows, float* to) {
-  if (a.columnStride == 1) {
-    for (int64_t i = 0; i < m; ++i) {
-      std::memcpy(to + i * k, a.data + i * a.rowStride, static_cast<size_t>(k) * sizeof(float));
-    }
+/// Copies a [m, k]: as rows of length k where its rows are contiguous, else into panels.
+void copyLeft(const MicroKernels& kernels, const Operand& a, int64_t m, int64_t k, float* to) {
+  if (a.columnStride != 1) {
+    kernels.packLeft(m, k, a.data, a.columnStride, to);
     return;
   }
-  for (int64_t p = 0; p < k; ++p) {
-    const float* column = a.data + p * a.columnStride;
-    for (int64_t i = 0; i < m; i += tileRows) {
-      const int64_t rows = std::min(tileRows, m - i);
-      std::memcpy(to + i * k + p * rows, column + i, static_cast<size_t>(rows) * sizeof(float));
-    }
+  for (int64_t i = 0; i < m; ++i) {
+    std::memcpy(to + i * k, a.data + i * a.rowStride, static_cast<size_t>(k) * sizeof(float));
   }
 }
 
@@ -161,7 +146,7 @@ void passRows(const MicroKernels& kernels, const BlockProduct& product, const Op
       const bool begin = first && depth == 0;
       tile.beta = begin ? product.beta : 1.0f;
       tile.addendLeading = begin ? product.addendLeading : product.cLeading;
-      if (pack) packLeft(a.at(group, depth), groupEnd - group, tile.k, tileRows, groupBuffer);
+      if (pack) copyLeft(kernels, a.at(group, depth), groupEnd - group, tile.k, groupBuffer);
       for (int64_t i = group; i < groupEnd; i += tileRows) {
         const int64_t rows = std::min(tileRows, groupEnd - i);
         if (pack) {

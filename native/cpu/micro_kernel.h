@@ -39,6 +39,12 @@ struct MicroKernels {
   int width, rows, columns;
   /// By layout of a, rows - 1, and vectors - 1 of a tile.
   TileKernel tile[2][kMaxTileRows][kMaxTileVectors];
+  /// Packs b [k, n] with rows bStride apart into panels of `columns` columns, [k, columns] each;
+  /// the last one is padded with zeros.
+  void (*packRight)(int64_t k, int64_t n, const float* b, int64_t bStride, float* to);
+  /// Packs a [m, k] with columns aStride apart into panels of `rows` rows in the column layout,
+  /// [k, rows] each; the last one has the rows that are left.
+  void (*packLeft)(int64_t m, int64_t k, const float* a, int64_t aStride, float* to);
   /// to[j * toStride + i] = from[i * fromStride + j]. from [rows, columns].
   void (*transpose)(int64_t rows, int64_t columns, const float* from, int64_t fromStride, float* to,
                     int64_t toStride);

@@ -55,6 +55,37 @@ void multiplyTile(const TileProduct& t) {
   }
 }
 
+void packRight(int64_t k, int64_t n, const float* b, int64_t bStride, float* to) {
+  constexpr int kColumns = kTileVectors * kWidth;
+  const int64_t whole = n / kColumns * kColumns;
+  for (int64_t j = 0; j < whole; j += kColumns) {
+    for (int64_t p = 0; p < k; ++p) {
+      FASTWEIGHT_UNROLL
+      for (int v = 0; v < kTileVectors; ++v) {
+        store(to + v * kWidth, load(b + p * bStride + j + v * kWidth));
+      }
+      to += kColumns;
+    }
+  }
+  if (whole == n) return;
+  for (int64_t p = 0; p < k; ++p) {
+    const float* row = b + p * bStride + whole;
+    for (int64_t j = 0; j < kColumns; ++j) to[j] = j < n - whole ? row[j] : 0.0f;
+    to += kColumns;
+  }
+}
+
+void packLeft(int64_t m, int64_t k, const float* a, int64_t aStride, float* to) {
+  const int64_t whole = m / kTileRows * kTileRows;
+  for (int64_t p = 0; p < k; ++p) {
+    const float* column = a + p * aStride;
+    for (int64_t i = 0; i < whole; i += kTileRows) {
+      memcpy(to + i * k + p * kTileRows, column + i, kTileRows * sizeof(float));
+    }
+    for (int64_t i = whole; i < m; ++i) to[whole * k + p * (m - whole) + i - whole] = column[i];
+  }
+}
+
 void transpose(int64_t rows, int64_t columns, const float* from, int64_t fromStride, float* to,
                int64_t toStride) {
   const int64_t wholeRows = rows / kWidth * kWidth;
@@ -86,6 +117,8 @@ const MicroKernels kKernels = {
     kTileRows,
     kTileVectors* kWidth,
     {FASTWEIGHT_TILE_ROWS(kRowLayout), FASTWEIGHT_TILE_ROWS(kColumnLayout)},
+    packRight,
+    packLeft,
     transpose,
 };
 

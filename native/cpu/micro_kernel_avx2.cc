@@ -1,4 +1,6 @@
 // Micro-kernels for AVX2 with fused multiply-add: tiles of 6 x 16 in 12 of the 16 registers.
+#include <string.h>
+
 #include "cpu/micro_kernel.h"
 
 // MSVC has no macro for FMA; its /arch:AVX2 allows it.

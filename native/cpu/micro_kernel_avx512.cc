@@ -1,4 +1,6 @@
 // Micro-kernels for AVX-512: tiles of 12 x 32 in 24 of the 32 registers.
+#include <string.h>
+
 #include "cpu/micro_kernel.h"
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__)

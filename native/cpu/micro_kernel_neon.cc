@@ -1,4 +1,6 @@
 // Micro-kernels for 64-bit ARM: tiles of 8 x 8 in 16 of the 32 registers.
+#include <string.h>
+
 #include "cpu/micro_kernel.h"
 
 #if defined(__aarch64__) || defined(_M_ARM64)

@@ -1,5 +1,7 @@
 // Micro-kernels in plain C++, for whatever instructions the compiler's target always has: tiles of
 // 4 x 8, small enough for 16 registers of four floats.
+#include <string.h>
+
 #include "cpu/micro_kernel.h"
 
 namespace fastweight::cpu {

@@ -3,6 +3,7 @@
 
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
+const { sourceCount } = require('../gyp_sources.js');
 
 const tailLines = 40;
 
@@ -43,6 +44,7 @@ function runLogged(route, root, logFile) {
 /** Rewrites one line on a terminal; elsewhere prints a line at each quarter of the way. */
 function createProgress() {
   const isTerminal = process.stdout.isTTY === true;
+  const toCompile = sourceCount();
   let compiled = 0;
   let lastQuarter = 0;
   const show = (text, fraction) => {
@@ -57,7 +59,10 @@ function createProgress() {
       const make = makeStep.exec(line);
       if (ninja) show(`step ${ninja[1]} of ${ninja[2]}`, Number(ninja[1]) / Number(ninja[2]));
       else if (make) show(`${make[1]} %`, Number(make[1]) / 100);
-      else if (gypStep.test(line)) show(`${++compiled} files compiled`, compiled / 20);
+      else if (gypStep.test(line)) {
+        compiled++;
+        show(`file ${compiled} of ${toCompile}`, compiled / toCompile);
+      }
     },
     end() {
       if (isTerminal) process.stdout.write('\r\x1b[K');

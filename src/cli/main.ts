@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { runCli } from './run';
+import { verifyCommand } from './verify';
 
 const output = {
   write: (line: string) => console.log(line),
   writeError: (line: string) => console.error(line),
 };
 
-runCli(process.argv.slice(2), [], output).then(
+runCli(process.argv.slice(2), [verifyCommand], output).then(
   (code) => {
     process.exitCode = code;
   },

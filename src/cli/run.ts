@@ -56,7 +56,7 @@ async function runCommand(
 
 /** Whether util.parseArgs threw this: an unknown option, or one without its value. */
 function isParseArgsError(error: unknown): error is Error {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  const { code } = error as NodeJS.ErrnoException;
   return code?.startsWith('ERR_PARSE_ARGS_') ?? false;
 }
 

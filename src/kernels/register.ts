@@ -6,8 +6,13 @@ import { newtonSchulzGradient, newtonSchulzKernels } from './fast_weights/newton
 import { scanGradients, scanKernels } from './fast_weights/scan';
 import { registerGradients } from './gradients/register';
 import { identityKernels } from './identity';
+import { sequenceGradients, sequenceKernels } from './sequence';
 
-registerCpuBackend(new Map([...identityKernels, ...scanKernels, ...newtonSchulzKernels]));
+registerCpuBackend(
+  new Map([...identityKernels, ...scanKernels, ...newtonSchulzKernels, ...sequenceKernels]),
+);
 registerGradients();
-for (const gradient of [...scanGradients, newtonSchulzGradient]) registerGradient(gradient);
+for (const gradient of [...scanGradients, newtonSchulzGradient, ...sequenceGradients]) {
+  registerGradient(gradient);
+}
 registerChainedOps();

@@ -1,44 +1,10 @@
+import { type FastWeightAttentionConfig, fastWeightDims } from '../layers/fast_weight_attention_config';
 import { expected } from '../native/errors';
-import type { NewtonSchulzSchedule } from '../ops/newton_schulz_schedule';
 
 /** Settings of the LaCT language model (arXiv 2505.23884, section 4.2; `lact_swiglu`). */
-export interface LanguageModelConfig {
+export interface LanguageModelConfig extends FastWeightAttentionConfig {
   vocabSize: number;
-  /** Width of the residual stream; divisible by both head counts. */
-  hiddenSize: number;
   numHiddenLayers: number;
-  /** Heads of the sliding-window attention; also the grouping of every rotary embedding. */
-  numAttnHeads: number;
-  /** Heads of the fast weights. */
-  numLactHeads: number;
-  /** Hidden width of a fast-weight network in units of its head width. */
-  interMulti: number;
-  /** Tokens an attention query sees, itself included; 0 sees every token before it. */
-  windowSize: number;
-  /** Tokens written into the fast weights at a time. */
-  lactChunkSize: number;
-  qkvBias: boolean;
-  /** RMS norm over the whole width of q and of k. */
-  attnQkNorm: boolean;
-  /** SiLU on the q, k and v of the fast weights. */
-  qkvSilu: boolean;
-  /** With `qkvSilu`: leave v as it is. */
-  noVSilu: boolean;
-  useMuon: boolean;
-  /** Schedule of Muon's Newton-Schulz iteration. */
-  newtonSchulz: NewtonSchulzSchedule;
-  /** Scale the fast-weight output per token and head by silu of a projection. */
-  learnableTttScale: boolean;
-  /** Normalise fast weights when they are read instead of when they are stored. */
-  tttPrenorm: boolean;
-  /** No rotary embedding on the q and k of the fast weights. */
-  tttNope: boolean;
-  ropeTheta: number;
-  /** Rank of the initial w0 and w2 (plus half the identity); 0 or less learns them in full. */
-  w0W2LowRank: number;
-  useMomentum: boolean;
-  /** Gain of the initial low-rank factors. */
-  fwInitGain: number;
   normEps: number;
   /** Use embeddings.weight as lm_head.weight. */
   tieWordEmbeddings: boolean;
@@ -46,8 +12,6 @@ export interface LanguageModelConfig {
   hiddenRatio: number;
   /** Width of the gated MLP; default hiddenSize * hiddenRatio * 2 / 3, up to a multiple of 256. */
   intermediateSize: number;
-  /** Standard deviation of the initial linear and embedding weights. */
-  initializerRange: number;
 }
 
 const defaults: Omit<LanguageModelConfig, 'intermediateSize'> = {
@@ -77,12 +41,6 @@ const defaults: Omit<LanguageModelConfig, 'intermediateSize'> = {
   hiddenRatio: 4,
   initializerRange: 0.006,
 };
-
-/** The fast-weight widths that follow from a config. */
-export function fastWeightDims(config: LanguageModelConfig): { headDim: number; hidden: number } {
-  const headDim = config.hiddenSize / config.numLactHeads;
-  return { headDim, hidden: Math.trunc(headDim * config.interMulti) };
-}
 
 type Check = { holds: (value: unknown) => boolean; expectation: string };
 

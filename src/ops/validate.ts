@@ -20,13 +20,12 @@ export function assertBackend(operation: string): FastWeightBackend {
 export type ShapePattern = readonly (number | string)[];
 
 /**
- * Throws unless `tensor` is a live tensor of `dtype` whose shape matches `pattern`: ERR_ARGUMENT,
- * ERR_DISPOSED, ERR_DTYPE or ERR_SHAPE.
+ * Throws unless `tensor` is a live tensor of `dtype`, of any shape: ERR_ARGUMENT, ERR_DISPOSED or
+ * ERR_DTYPE.
  */
-export function assertTensor(
+export function assertLive(
   name: string,
   tensor: Tensor,
-  pattern: ShapePattern,
   dtype: 'float32' | 'int32' = 'float32',
 ): void {
   if (typeof tensor !== 'object' || tensor === null || !Array.isArray(tensor.shape)) {
@@ -36,6 +35,16 @@ export function assertTensor(
   if (tensor.dtype !== dtype) {
     throw expected('ERR_DTYPE', `dtype ${dtype}`, name, tensor.dtype);
   }
+}
+
+/** As {@link assertLive}, and ERR_SHAPE unless the tensor's shape matches `pattern`. */
+export function assertTensor(
+  name: string,
+  tensor: Tensor,
+  pattern: ShapePattern,
+  dtype: 'float32' | 'int32' = 'float32',
+): void {
+  assertLive(name, tensor, dtype);
   const { shape } = tensor;
   const matches =
     shape.length === pattern.length &&
@@ -52,5 +61,29 @@ export function assertChoice<T>(name: string, value: T, choices: readonly T[]): 
   if (!choices.includes(value)) {
     const listed = choices.map((choice) => `'${choice}'`).join(' or ');
     throw expected('ERR_ARGUMENT', listed, name, `'${String(value)}'`);
+  }
+}
+
+/** Throws unless `value` is a finite number: ERR_ARGUMENT for what is no number, else ERR_RANGE. */
+export function assertFinite(name: string, value: number): void {
+  if (typeof value !== 'number') {
+    throw expected('ERR_ARGUMENT', 'a number', name, `'${String(value)}'`);
+  }
+  if (!Number.isFinite(value)) throw expected('ERR_RANGE', 'a finite number', name, String(value));
+}
+
+/** As {@link assertFinite}, and ERR_RANGE for a number below `least`. */
+export function assertAtLeast(name: string, value: number, least: number): void {
+  assertFinite(name, value);
+  if (value < least) {
+    throw expected('ERR_RANGE', `a number of at least ${least}`, name, String(value));
+  }
+}
+
+/** As {@link assertAtLeast}, and ERR_RANGE for a fraction. */
+export function assertInteger(name: string, value: number, least: number): void {
+  assertFinite(name, value);
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw expected('ERR_RANGE', `a whole number of at least ${least}`, name, String(value));
   }
 }

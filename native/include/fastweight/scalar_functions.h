@@ -9,8 +9,13 @@
 #ifdef __CUDACC__
 #define FASTWEIGHT_SCALAR __host__ __device__ inline
 #else
+<<<<<<< HEAD
 // Internal linkage: code compiled for one instruction set must not serve the files of another.
 #define FASTWEIGHT_SCALAR [[maybe_unused]] static inline
+=======
+// Internal to each file: a file compiled for one instruction set must not lend its copy to another.
+#define FASTWEIGHT_SCALAR static inline
+>>>>>>> main
 #endif
 
 namespace fastweight {
@@ -22,7 +27,8 @@ FASTWEIGHT_SCALAR float exponential(float x) {
 #else
   // e^x = 2^n e^r with |r| <= ln2 / 2; ln2 is split in two so that r is exact to the last digit.
   const float clamped = x > -104.0f ? (x < 89.0f ? x : 89.0f) : -104.0f;  // NaN becomes -104
-  const float n = std::nearbyint(clamped * 1.44269504f);
+  // Adding 1.5 * 2^23 rounds to a whole number.
+  const float n = (clamped * 1.44269504f + 12582912.0f) - 12582912.0f;
   const float r = (clamped - n * 0.693359375f) + n * 2.12194440e-4f;
   float p = 1.9875691e-4f;
   p = p * r + 1.3981999e-3f;
@@ -117,6 +123,23 @@ FASTWEIGHT_SCALAR float silu(float x) { return x * sigmoid(x); }
 
 /// silu'(x), from s = sigmoid(x).
 FASTWEIGHT_SCALAR float siluDerivative(float x, float s) { return s * (1.0f + x * (1.0f - s)); }
+
+/// log(1 + e^x) = max(x, 0) + log(1 + z) with z = e^-|x|, to 2 units in the last place for every x.
+FASTWEIGHT_SCALAR float softplus(float x) {
+  const float z = exponential(x < 0.0f ? x : -x);
+  // log(1 + z) = 2 artanh(t), t = z / (2 + z) <= 1/3.
+  const float t = z / (2.0f + z);
+  const float t2 = t * t;
+  float p = 2.0f / 15.0f;
+  p = p * t2 + 2.0f / 13.0f;
+  p = p * t2 + 2.0f / 11.0f;
+  p = p * t2 + 2.0f / 9.0f;
+  p = p * t2 + 2.0f / 7.0f;
+  p = p * t2 + 2.0f / 5.0f;
+  p = p * t2 + 2.0f / 3.0f;
+  const float log1p = (p * t2) * t + 2.0f * t;
+  return (x > 0.0f ? x : 0.0f) + log1p;
+}
 
 /// silu''(x), from s = sigmoid(x).
 FASTWEIGHT_SCALAR float siluSecondDerivative(float x, float s) {

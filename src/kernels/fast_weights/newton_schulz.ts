@@ -1,4 +1,4 @@
-import { type GradConfig, engine, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
+import { engine, type GradConfig, type Tensor, type TensorInfo } from '@tensorflow/tfjs-core';
 import { asKernelFunc, type KernelCall, type KernelTable } from '../kernel';
 import { type NewtonSchulzAttrs, newtonSchulzBackwardKernel, newtonSchulzKernel } from './names';
 

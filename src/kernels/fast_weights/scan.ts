@@ -2,8 +2,8 @@
 // weights of weightNorm 'pre', and the momenta. The tape is an empty tensor that owns natively what
 // the backward needs; tfjs disposes of it with the graph.
 import {
-  type GradConfig,
   engine,
+  type GradConfig,
   type NamedTensorMap,
   type Tensor,
   type TensorInfo,

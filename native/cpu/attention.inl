@@ -1,0 +1,330 @@
+// Tiled attention with an online softmax. A tile holds kColumns tokens of one side side by side in
+// vector lanes ("columns": queries, or keys in the backward of k and v) and streams tokens of the
+// other side past them, kStreamed at a time ("rows"), so that softmax needs no sums across lanes
+// and k and v are read where they lie.
+#pragma once
+
+#include <cmath>
+
+#include "cpu/lanes.h"
+#include "cpu/sequence_functions.h"
+#include "fastweight/scalar_functions.h"
+
+namespace fastweight::cpu::FASTWEIGHT_ISA {
+
+constexpr int kVectors = kLanes == 16 ? 2 : 3;
+constexpr int kBlock = kLanes == 16 ? 8 : 4;
+constexpr int kColumns = kVectors * kLanes;
+constexpr int kStreamed = 64;
+
+/// Token-major rows of one head: token t at data + t * stride.
+struct HeadRows {
+  const float* data;
+  int64_t stride;
+};
+
+static inline HeadRows headOf(const ConstMatrices& x, const AttentionShape& s, int64_t b,
+                              int64_t h) {
+  return {x.data + b * x.stride + h * s.headDim, x.leading};
+}
+
+static inline int64_t attentionScratch(int64_t headDim) {
+  return 4 * headDim * kColumns + 2 * kStreamed * kColumns;
+}
+
+/// packed [headDim, kColumns] = scale * x^T for tokens [first, first + count), 0 in other columns.
+static inline void packColumns(HeadRows x, int64_t first, int64_t count, int64_t headDim,
+                               float scale, float* packed) {
+  const float* from = x.data + first * x.stride;
+  for (int64_t d0 = 0; d0 < headDim; d0 += 16) {
+    const int64_t d1 = d0 + 16 < headDim ? d0 + 16 : headDim;
+    for (int64_t c = 0; c < count; ++c) {
+      for (int64_t d = d0; d < d1; ++d) packed[d * kColumns + c] = scale * from[c * x.stride + d];
+    }
+    for (int64_t d = d0; d < d1; ++d) {
+      for (int64_t c = count; c < kColumns; ++c) packed[d * kColumns + c] = 0;
+    }
+  }
+}
+
+/// The reverse: token first + c of `to` becomes scales[c] * column c.
+static inline void unpackColumns(const float* packed, int64_t count, int64_t headDim,
+                                 const float* scales, float* to, int64_t stride) {
+  for (int64_t d0 = 0; d0 < headDim; d0 += 16) {
+    const int64_t d1 = d0 + 16 < headDim ? d0 + 16 : headDim;
+    for (int64_t c = 0; c < count; ++c) {
+      for (int64_t d = d0; d < d1; ++d) to[c * stride + d] = scales[c] * packed[d * kColumns + c];
+    }
+  }
+}
+
+/// tile [count, kColumns] = rows [count, headDim] packed [headDim, kColumns]. Rows of the last
+/// block beyond `count` repeat the last row.
+static inline void tileProduct(HeadRows x, int64_t first, int64_t count, int64_t headDim,
+                               const float* packed, float* tile) {
+  for (int64_t r0 = 0; r0 < count; r0 += kBlock) {
+    const float* rows[kBlock];
+    for (int r = 0; r < kBlock; ++r) {
+      const int64_t row = r0 + r < count ? r0 + r : count - 1;
+      rows[r] = x.data + (first + row) * x.stride;
+    }
+    Lanes sums[kBlock][kVectors] = {};
+    for (int64_t d = 0; d < headDim; ++d) {
+      Lanes columns[kVectors];
+      for (int v = 0; v < kVectors; ++v) columns[v] = load(packed + d * kColumns + v * kLanes);
+      for (int r = 0; r < kBlock; ++r) {
+        const float value = rows[r][d];
+        for (int v = 0; v < kVectors; ++v) sums[r][v] += value * columns[v];
+      }
+    }
+    for (int r = 0; r < kBlock; ++r) {
+      for (int v = 0; v < kVectors; ++v) {
+        store(tile + (r0 + r) * kColumns + v * kLanes, sums[r][v]);
+      }
+    }
+  }
+}
+
+/// sums [features, kColumns] += rows^T tile for `features` features from x on.
+template <int features>
+static inline void accumulateFeatures(const float* x, int64_t stride, int64_t count,
+                                      const float* tile, float* sums) {
+  Lanes total[features][kVectors];
+  for (int d = 0; d < features; ++d) {
+    for (int v = 0; v < kVectors; ++v) total[d][v] = load(sums + d * kColumns + v * kLanes);
+  }
+  for (int64_t r = 0; r < count; ++r) {
+    Lanes columns[kVectors];
+    for (int v = 0; v < kVectors; ++v) columns[v] = load(tile + r * kColumns + v * kLanes);
+    for (int d = 0; d < features; ++d) {
+      const float value = x[r * stride + d];
+      for (int v = 0; v < kVectors; ++v) total[d][v] += value * columns[v];
+    }
+  }
+  for (int d = 0; d < features; ++d) {
+    for (int v = 0; v < kVectors; ++v) store(sums + d * kColumns + v * kLanes, total[d][v]);
+  }
+}
+
+/// sums [headDim, kColumns] += rows [count, headDim]^T tile [count, kColumns].
+static inline void accumulateProduct(HeadRows x, int64_t first, int64_t count, int64_t headDim,
+                                     const float* tile, float* sums) {
+  const float* from = x.data + first * x.stride;
+  int64_t d = 0;
+  for (; d + kBlock <= headDim; d += kBlock) {
+    accumulateFeatures<kBlock>(from + d, x.stride, count, tile, sums + d * kColumns);
+  }
+  for (; d < headDim; ++d) {
+    accumulateFeatures<1>(from + d, x.stride, count, tile, sums + d * kColumns);
+  }
+}
+
+/// Sets row r of the tile to `value` outside the columns [lower + r, lower + r + window).
+static inline void fillOutsideWindow(int64_t count, int64_t lower, int64_t window, float value,
+                                     float* tile) {
+  if (lower + count - 1 <= 0 && lower + window >= kColumns) return;
+  for (int64_t r = 0; r < count; ++r) {
+    const int64_t begin = lower + r < kColumns ? lower + r : kColumns;
+    for (int64_t c = 0; c < begin; ++c) tile[r * kColumns + c] = value;
+    for (int64_t c = lower + r + window > 0 ? lower + r + window : 0; c < kColumns; ++c) {
+      tile[r * kColumns + c] = value;
+    }
+  }
+}
+
+/// Where a tile of columns stands: its batch element, head and tokens.
+struct ColumnTile {
+  int64_t b, h, first, count;
+};
+
+static inline ColumnTile columnTile(const AttentionShape& s, int64_t tokens, int64_t item) {
+  const int64_t tiles = (tokens + kColumns - 1) / kColumns;
+  // Early and late tiles take turns, so that ranges of items hold equal work without a window.
+  const int64_t turn = item % tiles;
+  const int64_t tile = turn % 2 == 0 ? turn / 2 : tiles - 1 - turn / 2;
+  const int64_t first = tile * kColumns;
+  const int64_t left = tokens - first;
+  return {item / tiles / s.heads, item / tiles % s.heads, first, left < kColumns ? left : kColumns};
+}
+
+/// The keys that a tile of queries sees: [begin, end).
+struct KeyRange {
+  int64_t begin, end;
+};
+
+static inline KeyRange keysOf(const AttentionShape& s, int64_t position, int64_t count) {
+  const int64_t begin = position - s.window + 1;
+  return {begin > 0 ? begin : 0, position + count};
+}
+
+static void attention(const Attention& a, int64_t begin, int64_t end, float* scratch) {
+  const AttentionShape& s = a.shape;
+  const int64_t state = s.headDim * kColumns;
+  float* qPacked = scratch;
+  float* sums = scratch + state;
+  float* tile = scratch + 2 * state;
+  for (int64_t item = begin; item < end; ++item) {
+    const ColumnTile at = columnTile(s, s.queryTokens, item);
+    const HeadRows q = headOf(a.q, s, at.b, at.h);
+    const HeadRows k = headOf(a.k, s, at.b, at.h);
+    const HeadRows v = headOf(a.v, s, at.b, at.h);
+    const int64_t position = at.first + s.keyTokens - s.queryTokens;
+    const KeyRange keys = keysOf(s, position, at.count);
+    packColumns(q, at.first, at.count, s.headDim, s.scale, qPacked);
+    for (int64_t i = 0; i < state; ++i) sums[i] = 0;
+    float maxima[kColumns], denominators[kColumns];
+    for (int c = 0; c < kColumns; ++c) {
+      maxima[c] = -INFINITY;
+      denominators[c] = 0;
+    }
+    for (int64_t key = keys.begin; key < keys.end; key += kStreamed) {
+      const int64_t count = keys.end - key < kStreamed ? keys.end - key : kStreamed;
+      tileProduct(k, key, count, s.headDim, qPacked, tile);
+      fillOutsideWindow(count, key - position, s.window, -INFINITY, tile);
+      float factors[kColumns];
+      for (int c = 0; c < kColumns; c += kLanes) {
+        Lanes largest = load(maxima + c);
+        for (int64_t r = 0; r < count; ++r)
+          largest = larger(load(tile + r * kColumns + c), largest);
+        store(factors + c, load(maxima + c) - largest);
+        store(maxima + c, largest);
+      }
+      for (int c = 0; c < kColumns; ++c) {
+        factors[c] = exponential(factors[c]);
+        denominators[c] *= factors[c];
+      }
+      for (int64_t r = 0; r < count; ++r) {
+        float* row = tile + r * kColumns;
+        for (int c = 0; c < kColumns; ++c) {
+          row[c] = exponential(row[c] - maxima[c]);
+          denominators[c] += row[c];
+        }
+      }
+      for (int64_t d = 0; d < s.headDim; ++d) {
+        for (int c = 0; c < kColumns; ++c) sums[d * kColumns + c] *= factors[c];
+      }
+      accumulateProduct(v, key, count, s.headDim, tile, sums);
+    }
+    float* logSumExp = a.logSumExp + (at.b * s.heads + at.h) * s.queryTokens + at.first;
+    for (int64_t c = 0; c < at.count; ++c)
+      logSumExp[c] = maxima[c] + static_cast<float>(std::log(static_cast<double>(denominators[c])));
+    for (int c = 0; c < kColumns; ++c) denominators[c] = 1.0f / denominators[c];
+    unpackColumns(
+        sums, at.count, s.headDim, denominators,
+        a.output.data + at.b * a.output.stride + at.first * a.output.leading + at.h * s.headDim,
+        a.output.leading);
+  }
+}
+
+static void attentionBackwardQ(const AttentionBackward& a, float* delta, int64_t begin, int64_t end,
+                               float* scratch) {
+  const AttentionShape& s = a.shape;
+  const int64_t state = s.headDim * kColumns;
+  float* qPacked = scratch;
+  float* cotangent = scratch + state;
+  float* sums = scratch + 2 * state;
+  float* weights = scratch + 4 * state;
+  float* products = weights + kStreamed * kColumns;
+  for (int64_t item = begin; item < end; ++item) {
+    const ColumnTile at = columnTile(s, s.queryTokens, item);
+    const HeadRows k = headOf(a.k, s, at.b, at.h);
+    const HeadRows v = headOf(a.v, s, at.b, at.h);
+    const HeadRows output = headOf(a.output, s, at.b, at.h);
+    const HeadRows outputCotangent = headOf(a.outputCotangent, s, at.b, at.h);
+    const int64_t position = at.first + s.keyTokens - s.queryTokens;
+    const KeyRange keys = keysOf(s, position, at.count);
+    packColumns(headOf(a.q, s, at.b, at.h), at.first, at.count, s.headDim, s.scale, qPacked);
+    packColumns(outputCotangent, at.first, at.count, s.headDim, 1, cotangent);
+    for (int64_t i = 0; i < state; ++i) sums[i] = 0;
+    const int64_t row0 = (at.b * s.heads + at.h) * s.queryTokens + at.first;
+    float logSumExp[kColumns] = {}, deltas[kColumns] = {}, scales[kColumns];
+    for (int64_t c = 0; c < at.count; ++c) {
+      const float* o = output.data + (at.first + c) * output.stride;
+      const float* g = outputCotangent.data + (at.first + c) * outputCotangent.stride;
+      logSumExp[c] = a.logSumExp[row0 + c];
+      deltas[c] = sumOver(
+          s.headDim, [=](int64_t i) { return load(o + i) * load(g + i); },
+          [=](int64_t i) { return o[i] * g[i]; });
+      delta[row0 + c] = deltas[c];
+    }
+    for (int64_t key = keys.begin; key < keys.end; key += kStreamed) {
+      const int64_t count = keys.end - key < kStreamed ? keys.end - key : kStreamed;
+      tileProduct(k, key, count, s.headDim, qPacked, weights);
+      tileProduct(v, key, count, s.headDim, cotangent, products);
+      for (int64_t r = 0; r < count; ++r) {
+        const float* score = weights + r * kColumns;
+        float* product = products + r * kColumns;
+        for (int c = 0; c < kColumns; ++c) {
+          product[c] = exponential(score[c] - logSumExp[c]) * (product[c] - deltas[c]);
+        }
+      }
+      fillOutsideWindow(count, key - position, s.window, 0, products);
+      accumulateProduct(k, key, count, s.headDim, products, sums);
+    }
+    for (int c = 0; c < kColumns; ++c) scales[c] = s.scale;
+    const Matrices& to = a.qCotangent;
+    unpackColumns(sums, at.count, s.headDim, scales,
+                  to.data + at.b * to.stride + at.first * to.leading + at.h * s.headDim,
+                  to.leading);
+  }
+}
+
+static void attentionBackwardKV(const AttentionBackward& a, const float* delta, int64_t begin,
+                                int64_t end, float* scratch) {
+  const AttentionShape& s = a.shape;
+  const int64_t state = s.headDim * kColumns;
+  const int64_t offset = s.keyTokens - s.queryTokens;
+  float* kPacked = scratch;
+  float* vPacked = scratch + state;
+  float* kSums = scratch + 2 * state;
+  float* vSums = scratch + 3 * state;
+  float* weights = scratch + 4 * state;
+  float* products = weights + kStreamed * kColumns;
+  for (int64_t item = begin; item < end; ++item) {
+    const ColumnTile at = columnTile(s, s.keyTokens, item);
+    const HeadRows q = headOf(a.q, s, at.b, at.h);
+    const HeadRows outputCotangent = headOf(a.outputCotangent, s, at.b, at.h);
+    packColumns(headOf(a.k, s, at.b, at.h), at.first, at.count, s.headDim, s.scale, kPacked);
+    packColumns(headOf(a.v, s, at.b, at.h), at.first, at.count, s.headDim, 1, vPacked);
+    for (int64_t i = 0; i < state; ++i) kSums[i] = vSums[i] = 0;
+    const int64_t row0 = (at.b * s.heads + at.h) * s.queryTokens;
+    const int64_t firstQuery = at.first > offset ? at.first - offset : 0;
+    const int64_t seenUntil = at.first + at.count - 1 + s.window - offset;
+    const int64_t lastQuery = seenUntil < s.queryTokens ? seenUntil : s.queryTokens;
+    for (int64_t query = firstQuery; query < lastQuery; query += kStreamed) {
+      const int64_t count = lastQuery - query < kStreamed ? lastQuery - query : kStreamed;
+      tileProduct(q, query, count, s.headDim, kPacked, weights);
+      tileProduct(outputCotangent, query, count, s.headDim, vPacked, products);
+      for (int64_t r = 0; r < count; ++r) {
+        const float logSumExp = a.logSumExp[row0 + query + r];
+        const float deltaOfRow = delta[row0 + query + r];
+        float* weight = weights + r * kColumns;
+        float* product = products + r * kColumns;
+        for (int c = 0; c < kColumns; ++c) {
+          weight[c] = exponential(weight[c] - logSumExp);
+          product[c] = weight[c] * (product[c] - deltaOfRow);
+        }
+      }
+      const int64_t lower = query + offset - s.window + 1 - at.first;
+      fillOutsideWindow(count, lower, s.window, 0, weights);
+      fillOutsideWindow(count, lower, s.window, 0, products);
+      accumulateProduct(outputCotangent, query, count, s.headDim, weights, vSums);
+      accumulateProduct(q, query, count, s.headDim, products, kSums);
+    }
+    float scales[kColumns], ones[kColumns];
+    for (int c = 0; c < kColumns; ++c) {
+      scales[c] = s.scale;
+      ones[c] = 1;
+    }
+    const Matrices& dk = a.kCotangent;
+    const Matrices& dv = a.vCotangent;
+    unpackColumns(kSums, at.count, s.headDim, scales,
+                  dk.data + at.b * dk.stride + at.first * dk.leading + at.h * s.headDim,
+                  dk.leading);
+    unpackColumns(vSums, at.count, s.headDim, ones,
+                  dv.data + at.b * dv.stride + at.first * dv.leading + at.h * s.headDim,
+                  dv.leading);
+  }
+}
+
+}  // namespace fastweight::cpu::FASTWEIGHT_ISA

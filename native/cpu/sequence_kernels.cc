@@ -1,0 +1,168 @@
+// Sequence kernels on the CPU: how each splits into independent items for the threads.
+#include <atomic>
+#include <cmath>
+#include <cstring>
+
+#include "cpu/cpu_device.h"
+#include "cpu/rotary_table.h"
+#include "cpu/scratch.h"
+#include "cpu/sequence_functions.h"
+#include "cpu/thread_pool.h"
+
+namespace fastweight::cpu {
+namespace {
+
+/// Elements that are worth a thread's start.
+constexpr int64_t kGrain = 16384;
+/// Rows whose shares of a parameter's cotangent are summed together.
+constexpr int64_t kRowsPerSum = 128;
+
+int64_t rowGrain(int64_t columns) { return columns >= kGrain ? 1 : kGrain / (columns + 1) + 1; }
+
+int64_t divideUp(int64_t count, int64_t by) { return (count + by - 1) / by; }
+
+Status outOfMemory(const char* kernel) {
+  return Status(Code::kOutOfMemory, std::string("Out of memory for the scratch of ") + kernel);
+}
+
+/// body(begin, end, scratch) over the items, each call with scratch of its own.
+template <typename Body>
+Status withScratch(int64_t items, int64_t floats, const char* kernel, Body body) {
+  std::atomic<bool> failed{false};
+  parallelFor(items, 1, [&](int64_t begin, int64_t end) {
+    const std::unique_ptr<float[]> scratch = scratchFloats(floats);
+    if (scratch == nullptr) {
+      failed.store(true);
+      return;
+    }
+    body(begin, end, scratch.get());
+  });
+  return failed.load() ? outOfMemory(kernel) : Status::ok();
+}
+
+}  // namespace
+
+Status CpuDevice::attention(const Attention& a) {
+  const SequenceFunctions& f = sequenceFunctions();
+  const AttentionShape& s = a.shape;
+  const int64_t items = s.batch * s.heads * divideUp(s.queryTokens, f.attentionColumns);
+  return withScratch(
+      items, f.attentionScratch(s.headDim), "attention",
+      [&](int64_t begin, int64_t end, float* scratch) { f.attention(a, begin, end, scratch); });
+}
+
+Status CpuDevice::attentionBackward(const AttentionBackward& a) {
+  const SequenceFunctions& f = sequenceFunctions();
+  const AttentionShape& s = a.shape;
+  const int64_t scratchSize = f.attentionScratch(s.headDim);
+  const std::unique_ptr<float[]> delta = scratchFloats(s.batch * s.heads * s.queryTokens);
+  if (delta == nullptr) return outOfMemory("the backward of attention");
+  const int64_t queryTiles = s.batch * s.heads * divideUp(s.queryTokens, f.attentionColumns);
+  FASTWEIGHT_RETURN_IF_ERROR(withScratch(queryTiles, scratchSize, "the backward of attention",
+                                         [&](int64_t begin, int64_t end, float* scratch) {
+                                           f.attentionBackwardQ(a, delta.get(), begin, end,
+                                                                scratch);
+                                         }));
+  const int64_t keyTiles = s.batch * s.heads * divideUp(s.keyTokens, f.attentionColumns);
+  return withScratch(keyTiles, scratchSize, "the backward of attention",
+                     [&](int64_t begin, int64_t end, float* scratch) {
+                       f.attentionBackwardKV(a, delta.get(), begin, end, scratch);
+                     });
+}
+
+void CpuDevice::normaliseRows(const NormaliseRows& n) {
+  parallelFor(n.rows, rowGrain(n.columns), [&](int64_t begin, int64_t end) {
+    sequenceFunctions().normaliseRows(n, begin, end);
+  });
+}
+
+Status CpuDevice::normaliseRowsBackward(const NormaliseRowsBackward& n) {
+  const SequenceFunctions& f = sequenceFunctions();
+  const bool weight = n.weightCotangent != nullptr, bias = n.biasCotangent != nullptr;
+  if (!weight && !bias) {
+    parallelFor(n.rows, rowGrain(n.columns), [&](int64_t begin, int64_t end) {
+      f.normaliseRowsBackward(n, begin, end, nullptr, nullptr);
+    });
+    return Status::ok();
+  }
+  // Each block of rows has sums of its own; adding them in order keeps the result independent of
+  // the number of threads.
+  const int64_t blocks = divideUp(n.rows, kRowsPerSum);
+  const int64_t sumsPerBlock = (weight ? n.columns : 0) + (bias ? n.columns : 0);
+  const std::unique_ptr<float[]> sums = scratchFloats(blocks * sumsPerBlock);
+  if (sums == nullptr) return outOfMemory("the backward of a norm");
+  parallelFor(blocks, divideUp(rowGrain(n.columns), kRowsPerSum), [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      float* weightSum = sums.get() + block * sumsPerBlock;
+      float* biasSum = weight ? weightSum + n.columns : weightSum;
+      std::memset(weightSum, 0, static_cast<size_t>(sumsPerBlock) * sizeof(float));
+      const int64_t last = (block + 1) * kRowsPerSum;
+      f.normaliseRowsBackward(n, block * kRowsPerSum, last < n.rows ? last : n.rows,
+                              weight ? weightSum : nullptr, bias ? biasSum : nullptr);
+    }
+  });
+  for (int64_t i = 0; i < n.columns; ++i) {
+    double weightTotal = 0, biasTotal = 0;
+    for (int64_t block = 0; block < blocks; ++block) {
+      const float* sum = sums.get() + block * sumsPerBlock + i;
+      if (weight) weightTotal += sum[0];
+      if (bias) biasTotal += sum[weight ? n.columns : 0];
+    }
+    if (weight) n.weightCotangent[i] = static_cast<float>(weightTotal);
+    if (bias) n.biasCotangent[i] = static_cast<float>(biasTotal);
+  }
+  return Status::ok();
+}
+
+Status CpuDevice::rotary(const Rotary& r) {
+  const std::shared_ptr<const RotaryTable> table =
+      rotaryTable({r.base, r.offset, r.tokens, r.headDim / 2});
+  if (table == nullptr) return outOfMemory("the rotary embedding");
+  parallelFor(r.batch * r.tokens, rowGrain(r.heads * r.headDim), [&](int64_t begin, int64_t end) {
+    sequenceFunctions().rotary(r, table->cosines(), table->sines(), begin, end);
+  });
+  return Status::ok();
+}
+
+void CpuDevice::activate(const Activate& a) {
+  parallelFor(a.count, kGrain,
+              [&](int64_t begin, int64_t end) { sequenceFunctions().activate(a, begin, end); });
+}
+
+void CpuDevice::activateBackward(const ActivateBackward& a) {
+  parallelFor(a.count, kGrain, [&](int64_t begin, int64_t end) {
+    sequenceFunctions().activateBackward(a, begin, end);
+  });
+}
+
+int64_t CpuDevice::firstLabelOutOfRange(int64_t rows, int64_t classes, const int32_t* labels) {
+  for (int64_t row = 0; row < rows; ++row) {
+    if (labels[row] >= classes) return row;
+  }
+  return -1;
+}
+
+void CpuDevice::crossEntropy(const CrossEntropy& c) {
+  parallelFor(c.rows, rowGrain(c.classes),
+              [&](int64_t begin, int64_t end) { sequenceFunctions().crossEntropy(c, begin, end); });
+  double sum = 0;
+  int64_t counted = 0;
+  for (int64_t row = 0; row < c.rows; ++row) {
+    if (c.labels[row] < 0) continue;
+    const double picked = c.logits[row * c.classes + c.labels[row]];
+    sum += (c.logSumExp[2 * row] - picked) + c.logSumExp[2 * row + 1];
+    ++counted;
+  }
+  *c.loss = counted == 0 ? 0.0f : static_cast<float>(sum / static_cast<double>(counted));
+}
+
+void CpuDevice::crossEntropyBackward(const CrossEntropyBackward& c) {
+  int64_t counted = 0;
+  for (int64_t row = 0; row < c.rows; ++row) counted += c.labels[row] >= 0;
+  const float scale = counted == 0 ? 0.0f : *c.lossCotangent / static_cast<float>(counted);
+  parallelFor(c.rows, rowGrain(c.classes), [&](int64_t begin, int64_t end) {
+    sequenceFunctions().crossEntropyBackward(c, scale, begin, end);
+  });
+}
+
+}  // namespace fastweight::cpu

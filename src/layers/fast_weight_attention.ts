@@ -1,0 +1,185 @@
+import {
+  add,
+  eye,
+  matMul,
+  mul,
+  reshape,
+  serialization,
+  sigmoid,
+  slice,
+  split,
+  squeeze,
+  type Tensor,
+  type Tensor1D,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+  tidy,
+  tile,
+  transpose,
+} from '@tensorflow/tfjs-core';
+import { silu, stepSizes } from '../ops/activations';
+import { fastWeightScanOutput } from '../ops/fast_weight_scan';
+import type { FastWeights } from '../ops/fast_weight_state';
+import { l2Norm, rmsNorm } from '../ops/norms';
+import { shiftedCausal } from '../ops/programs';
+import { rotaryEmbedding } from '../ops/rotary_embedding';
+import { slidingWindowAttention } from '../ops/sliding_window_attention';
+import {
+  type FastWeightAttentionConfig,
+  fastWeightAttentionParameters,
+} from './fast_weight_attention_config';
+import { linear } from './linear';
+import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
+import type { ParameterSpec } from './parameter_spec';
+
+/** Epsilon of the q, k and output norms within the layer, as published. */
+const normEpsilon = 1e-5;
+
+/** Step size that a zero projection gives. */
+const baseStepSize = 0.001;
+
+/** [batch, tokens, heads * dim] -> [batch, tokens, heads, dim] */
+function splitHeads(x: Tensor3D, heads: number): Tensor4D {
+  const [batch, tokens, width] = x.shape;
+  return reshape(x, [batch, tokens, heads, width / heads]);
+}
+
+/** [batch, tokens, heads, dim] -> [batch, tokens, heads * dim] */
+function joinHeads(x: Tensor4D): Tensor3D {
+  const [batch, tokens, heads, dim] = x.shape;
+  return reshape(x, [batch, tokens, heads * dim]);
+}
+
+/** [batch, tokens, heads * dim] -> [batch * heads, tokens, dim] */
+function toRows(x: Tensor3D, heads: number): Tensor3D {
+  const [batch, tokens, width] = x.shape;
+  if (heads === 1) return x;
+  const turned = transpose(splitHeads(x, heads), [0, 2, 1, 3]);
+  return reshape(turned, [batch * heads, tokens, width / heads]);
+}
+
+/** [batch * heads, tokens, dim] -> [batch, tokens, heads * dim] */
+function fromRows(x: Tensor3D, heads: number): Tensor3D {
+  if (heads === 1) return x;
+  const [rows, tokens, dim] = x.shape;
+  const turned: Tensor4D = reshape(x, [rows / heads, heads, tokens, dim]);
+  return joinHeads(transpose(turned, [0, 2, 1, 3]));
+}
+
+/**
+ * The LaCT layer of the language model: sliding-window attention and fast weights, written in shifted
+ * block-causal order, on the same q, k and v, added before the output projection.
+ * [batch, tokens, hiddenSize] -> the same shape.
+ *
+ * Source: "Test-Time Training Done Right" (arXiv 2505.23884), section 4.2.
+ */
+export class FastWeightAttention extends ParameterLayer {
+  static readonly className = 'FastWeightAttention';
+  private readonly config: FastWeightAttentionConfig;
+
+  constructor(args: FastWeightAttentionConfig & ParameterLayerArgs) {
+    const { name, trainable, seed, ...config } = args;
+    super({ name, trainable, seed });
+    this.config = config;
+  }
+
+  protected override parameters(): ParameterSpec[] {
+    return fastWeightAttentionParameters(this.config);
+  }
+
+  protected override settings(): serialization.ConfigDict {
+    return { ...this.config } as unknown as serialization.ConfigDict;
+  }
+
+  override call(inputs: Tensor | Tensor[]): Tensor {
+    return tidy(() => {
+      const x = onlyInput<Tensor3D>(inputs);
+      const { config } = this;
+      let [q, k, v] = split<Tensor3D>(this.linear('qkv', x, config.qkvBias), 3, 2);
+      if (config.attnQkNorm) {
+        q = rmsNorm(q, this.parameter<Tensor1D>('q_norm.weight'), normEpsilon);
+        k = rmsNorm(k, this.parameter<Tensor1D>('k_norm.weight'), normEpsilon);
+      }
+      const attended = slidingWindowAttention(
+        this.rotated(q),
+        this.rotated(k),
+        splitHeads(v, config.numAttnHeads),
+        { window: config.windowSize > 0 ? config.windowSize : undefined },
+      );
+      const read = this.readFastWeights(x, [q, k, v]);
+      return this.linear('o_proj', add(joinHeads(attended), read));
+    });
+  }
+
+  private linear(name: string, x: Tensor3D, bias = false): Tensor3D {
+    const weight = this.parameter<Tensor2D>(`${name}.weight`);
+    return linear(x, weight, bias ? this.parameter<Tensor1D>(`${name}.bias`) : undefined);
+  }
+
+  /** x [batch, tokens, hiddenSize] -> [batch, tokens, numAttnHeads, dim], each head rotated. */
+  private rotated(x: Tensor3D): Tensor4D {
+    return rotaryEmbedding(splitHeads(x, this.config.numAttnHeads), {
+      base: this.config.ropeTheta,
+    });
+  }
+
+  /** The normed, scaled output of the fast weights, [batch, tokens, hiddenSize]. */
+  private readFastWeights(x: Tensor3D, [q, k, v]: Tensor3D[]): Tensor3D {
+    const { config } = this;
+    const heads = config.numLactHeads;
+    const [batch, tokens] = x.shape;
+    const output = fastWeightScanOutput(
+      {
+        q: this.fastQueryOrKey(q, 0),
+        k: this.fastQueryOrKey(k, 1),
+        v: toRows(config.qkvSilu && !config.noVSilu ? silu(v) : v, heads),
+        rates: toRows(stepSizes(this.linear('lr_proj', x, true), baseStepSize), heads),
+        momentum: config.useMomentum
+          ? toRows(sigmoid(this.linear('momentum_proj.0', x, true)), heads)
+          : undefined,
+      },
+      this.startingWeights(batch),
+      shiftedCausal(tokens, config.lactChunkSize),
+      {
+        optimizer: config.useMuon ? 'muon' : 'gd',
+        newtonSchulz: config.newtonSchulz,
+        weightNorm: config.tttPrenorm ? 'pre' : 'post',
+      },
+    );
+    const normed = rmsNorm(output, this.parameter<Tensor1D>('ttt_norm.weight'), normEpsilon);
+    if (!config.learnableTttScale) return fromRows(normed, heads);
+    const scale = toRows(silu(this.linear('ttt_scale_proj', x, true)), heads);
+    return fromRows(mul(normed, scale), heads);
+  }
+
+  /** The q (column 0) or k (column 1) of the fast weights, [batch * numLactHeads, tokens, dim]. */
+  private fastQueryOrKey(x: Tensor3D, column: number): Tensor3D {
+    const { config } = this;
+    const heads = config.numLactHeads;
+    const channel = (name: string) =>
+      squeeze<Tensor1D>(slice(this.parameter<Tensor2D>(name), [0, column], [-1, 1]), [1]);
+    let y: Tensor3D = add(mul(x, channel('qk_scale')), channel('qk_offset'));
+    if (config.qkvSilu) y = silu(y);
+    const [batch, tokens, width] = y.shape;
+    const unit = joinHeads(l2Norm(splitHeads(y, heads)));
+    // The rotary embedding groups channels by the attention's heads here too.
+    const turned = config.tttNope ? unit : joinHeads(this.rotated(unit));
+    return toRows(reshape(turned, [batch, tokens, width]), heads);
+  }
+
+  /** The initial fast weights of every row, [batch * numLactHeads, ...]. */
+  private startingWeights(batch: number): FastWeights {
+    const rows = (name: string): Tensor3D => tile(this.startingWeight(name), [batch, 1, 1]);
+    return { w0: rows('w0'), w1: rows('w1'), w2: rows('w2') };
+  }
+
+  private startingWeight(name: string): Tensor3D {
+    if (name === 'w1' || this.config.w0W2LowRank <= 0) return this.parameter(name);
+    const left = this.parameter<Tensor3D>(`${name}.w_left`);
+    const right = this.parameter<Tensor3D>(`${name}.w_right`);
+    return add(matMul(left, right), mul(0.5, eye(left.shape[1], right.shape[2])));
+  }
+}
+
+serialization.registerClass(FastWeightAttention);

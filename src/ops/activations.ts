@@ -1,0 +1,63 @@
+import type { Tensor } from '@tensorflow/tfjs-core';
+import { type ActivateAttrs, activate, activateGate } from '../kernels/sequence/activations';
+import { expected } from '../native/errors';
+import { runNativeKernel } from './native_kernel';
+import { assertBackend, assertFinite, assertLive, assertTensor } from './validate';
+
+function activation<T extends Tensor>(operation: string, attrs: ActivateAttrs, x: T): T {
+  assertBackend(operation);
+  assertLive('x', x);
+  assertFinite('offset', attrs.offset);
+  return runNativeKernel(activate, { x }, attrs);
+}
+
+/**
+ * silu(x) = x sigmoid(x), also called swish.
+ *
+ * @param x of any shape
+ * @throws FastWeightError ERR_DTYPE, ERR_ARGUMENT, ERR_DISPOSED, ERR_DEVICE_UNAVAILABLE
+ */
+export function silu<T extends Tensor>(x: T): T {
+  return activation('silu', { activation: 'silu', offset: 0 }, x);
+}
+
+/**
+ * softplus(x + offset) = log(1 + e^(x + offset)), exact to float32's last digits for every x.
+ *
+ * @param x of any shape
+ * @throws FastWeightError ERR_DTYPE, ERR_RANGE, ERR_ARGUMENT, ERR_DISPOSED, ERR_DEVICE_UNAVAILABLE
+ */
+export function softplus<T extends Tensor>(x: T, offset = 0): T {
+  return activation('softplus', { activation: 'softplus', offset }, x);
+}
+
+/**
+ * Step sizes from their projection: softplus(x + softplus^-1(base)), so that x = 0 gives `base`.
+ * LaCT (arXiv 2505.23884) uses base 0.001 for language and video, 0.01 for view synthesis.
+ *
+ * @param x of any shape
+ * @param base above 0
+ * @throws FastWeightError as {@link softplus}
+ */
+export function stepSizes<T extends Tensor>(x: T, base: number): T {
+  assertFinite('base', base);
+  if (base <= 0) throw expected('ERR_RANGE', 'a number above 0', 'base', String(base));
+  const offset = base + Math.log(-Math.expm1(-base));
+  return activation('stepSizes', { activation: 'softplus', offset }, x);
+}
+
+/**
+ * silu(gate) * up, the hidden layer of a gated MLP (SwiGLU, arXiv 2002.05202).
+ *
+ * @param gate of any shape
+ * @param up shaped as gate
+ * @throws FastWeightError ERR_SHAPE, ERR_DTYPE, ERR_ARGUMENT, ERR_DISPOSED,
+ *   ERR_DEVICE_UNAVAILABLE
+ */
+export function swiglu<T extends Tensor>(gate: T, up: T): T {
+  assertBackend('swiglu');
+  assertLive('gate', gate);
+  assertTensor('up', up, gate.shape);
+  const attrs: ActivateAttrs = { activation: 'silu', offset: 0 };
+  return runNativeKernel(activateGate, { x: gate, up }, attrs);
+}
