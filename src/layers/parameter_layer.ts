@@ -27,7 +27,8 @@ export abstract class ParameterLayer extends layers.Layer {
 
   protected constructor({ name, trainable, seed = 0 }: ParameterLayerArgs) {
     super({ name, trainable });
-    if (!Number.isSafeInteger(seed)) throw expected('ERR_ARGUMENT', 'an integer', 'seed', `${seed}`);
+    if (!Number.isSafeInteger(seed))
+      throw expected('ERR_ARGUMENT', 'an integer', 'seed', `${seed}`);
     this.seed = seed;
   }
 
@@ -52,7 +53,18 @@ export abstract class ParameterLayer extends layers.Layer {
   }
 
   override getConfig(): serialization.ConfigDict {
-    return { ...super.getConfig(), seed: this.seed, ...this.settings() };
+    // As text, because tfjs-layers rewrites the case of a saved model's keys, not always back.
+    const settings = JSON.stringify(this.settings());
+    return { ...super.getConfig(), seed: this.seed, settings };
+  }
+
+  /** The layer that `getConfig` described. */
+  static override fromConfig<T extends serialization.Serializable>(
+    cls: serialization.SerializableConstructor<T>,
+    config: serialization.ConfigDict,
+  ): T {
+    const { settings, ...common } = config;
+    return new cls({ ...common, ...JSON.parse(settings as string) });
   }
 
   /** The current value of the parameter `name`; the layer goes on owning it. */

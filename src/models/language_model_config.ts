@@ -1,4 +1,7 @@
-import { type FastWeightAttentionConfig, fastWeightDims } from '../layers/fast_weight_attention_config';
+import {
+  type FastWeightAttentionConfig,
+  fastWeightDims,
+} from '../layers/fast_weight_attention_config';
 import { expected } from '../native/errors';
 
 /** Settings of the LaCT language model (arXiv 2505.23884, section 4.2; `lact_swiglu`). */
