@@ -62,6 +62,7 @@ int main() {
   testThreadPool();
   testGemm(*device);
   testSymmetricProduct(*device);
+  testSequenceKernels(*device);
   std::string isas;
   for (const auto isa : fastweight::cpu::availableIsas()) {
     isas += std::string(" ") + fastweight::cpu::isaName(isa);
