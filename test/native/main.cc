@@ -57,6 +57,11 @@ void expectSameForAnyThreads(const std::string& what,
 
 int main() {
   using namespace fastweight::test;
+  const fastweight::Status status = fastweight::cpu::environmentIsaStatus();
+  if (!status.isOk()) {
+    std::printf("%s: %s\n", fastweight::codeName(status.code()), status.message().c_str());
+  }
+  std::printf("environment isa: %s\n", fastweight::cpu::isaName(fastweight::cpu::currentIsa()));
   const auto device = fastweight::createCpuDevice();
   testCpuFeatures();
   testThreadPool();
