@@ -53,18 +53,7 @@ export abstract class ParameterLayer extends layers.Layer {
   }
 
   override getConfig(): serialization.ConfigDict {
-    // As text, because tfjs-layers rewrites the case of a saved model's keys, not always back.
-    const settings = JSON.stringify(this.settings());
-    return { ...super.getConfig(), seed: this.seed, settings };
-  }
-
-  /** The layer that `getConfig` described. */
-  static override fromConfig<T extends serialization.Serializable>(
-    cls: serialization.SerializableConstructor<T>,
-    config: serialization.ConfigDict,
-  ): T {
-    const { settings, ...common } = config;
-    return new cls({ ...common, ...JSON.parse(settings as string) });
+    return { ...super.getConfig(), seed: this.seed, ...this.settings() };
   }
 
   /** The current value of the parameter `name`; the layer goes on owning it. */

@@ -50,7 +50,7 @@ test.each<[string, Partial<LanguageModelConfig>]>([
   ['tied embeddings', { tieWordEmbeddings: true }],
   ['qkv bias and q/k norm', { qkvBias: true, attnQkNorm: true }],
   ['no silu, full attention', { qkvSilu: false, windowSize: 0 }],
-  ['Muon, low rank, wide', { useMuon: true, w0W2LowRank: 3, interMulti: 1.5, lactChunkSize: 16 }],
+  ['Muon, low rank, wide', { useMuon: true, w0w2LowRank: 3, interMulti: 1.5, lactChunkSize: 16 }],
   ['pre-norm, no rotary, v as it is', { tttPrenorm: true, tttNope: true, noVSilu: true }],
   [
     'one head, no scale, no momentum',

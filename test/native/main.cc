@@ -68,6 +68,7 @@ int main() {
   testGemm(*device);
   testSymmetricProduct(*device);
   testSwiglu(*device);
+  testSequenceKernels(*device);
   std::string isas;
   for (const auto isa : fastweight::cpu::availableIsas()) {
     isas += std::string(" ") + fastweight::cpu::isaName(isa);
