@@ -24,8 +24,10 @@ class CpuDevice final : public Device {
   // swiglu.cc
   void swiglu(const Swiglu&) override;
   void swigluGradient(const SwigluGradient&) override;
+  void scaleSwigluGradient(const ScaleSwigluGradient&) override;
   void swigluGradientBackward(const SwigluGradientBackward&) override;
   int64_t tileTokens(int64_t rows, int64_t hiddenDim) const override;
+  size_t keptBytesLimit() const override;
 
   // normalise.cc
   void frobeniusNormalise(const FrobeniusNormalise&) override;
