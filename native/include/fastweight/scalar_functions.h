@@ -9,13 +9,8 @@
 #ifdef __CUDACC__
 #define FASTWEIGHT_SCALAR __host__ __device__ inline
 #else
-<<<<<<< HEAD
-// Internal linkage: code compiled for one instruction set must not serve the files of another.
-#define FASTWEIGHT_SCALAR [[maybe_unused]] static inline
-=======
 // Internal to each file: a file compiled for one instruction set must not lend its copy to another.
-#define FASTWEIGHT_SCALAR static inline
->>>>>>> main
+#define FASTWEIGHT_SCALAR [[maybe_unused]] static inline
 #endif
 
 namespace fastweight {
@@ -102,17 +97,6 @@ FASTWEIGHT_SCALAR float hyperbolicTangent(float x) {
   const float near = p * x2 * x + x;
   return size < 0.625f ? near : (x < 0.0f ? -far : far);
 #endif
-}
-
-/// log(1 + e^x).
-FASTWEIGHT_SCALAR float softplus(float x) {
-  const float size = x < 0.0f ? -x : x;
-  const float e = exponential(-size);
-  // log(1 + e) without losing the low digits of a small e.
-  const float one = 1.0f + e;
-  const float correction = e - (one - 1.0f);
-  const float y = (x > 0.0f ? x : 0.0f) + logarithm(one) + correction / one;
-  return x != x ? x : y;
 }
 
 /// 1 / (1 + e^-x).

@@ -1,0 +1,21 @@
+import { binaryKernels } from './binary';
+import { castKernels } from './cast';
+import { concatKernels } from './concat';
+import { identityKernels } from './identity';
+import type { KernelTable } from './kernel';
+import { matMulKernels } from './matmul';
+import { reduceKernels } from './reduce';
+import { transposeKernels } from './transpose';
+import { unaryKernels } from './unary';
+
+/** The native kernels that stand in for tfjs's own. */
+export const nativeKernels: KernelTable = [
+  ...identityKernels,
+  ...unaryKernels,
+  ...binaryKernels,
+  ...reduceKernels,
+  ...matMulKernels,
+  ...transposeKernels,
+  ...concatKernels,
+  ...castKernels,
+];
