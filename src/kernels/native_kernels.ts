@@ -1,6 +1,7 @@
 import { binaryKernels } from './binary';
 import { castKernels } from './cast';
 import { concatKernels } from './concat';
+import { einsumKernels } from './einsum';
 import { identityKernels } from './identity';
 import type { KernelTable } from './kernel';
 import { matMulKernels } from './matmul';
@@ -15,6 +16,7 @@ export const nativeKernels: KernelTable = [
   ...binaryKernels,
   ...reduceKernels,
   ...matMulKernels,
+  ...einsumKernels,
   ...transposeKernels,
   ...concatKernels,
   ...castKernels,

@@ -74,18 +74,34 @@ const dtypesOf: Record<keyof typeof reductions, DataType[]> = {
   All: ['bool'],
 };
 
+/** The sum of a float32 tensor over `axes`, ascending. */
+export function summed(backend: FastWeightBackend, x: TensorInfo, axes: number[]): TensorInfo {
+  return axes.length === 0 ? backend.alias(x) : reduced(backend, 'Sum', x, axes);
+}
+
+/** A reduction of a tensor of a dtype that it takes, over `axes`, ascending. */
+function reduced(
+  backend: FastWeightBackend,
+  name: keyof typeof reductions,
+  x: TensorInfo,
+  axes: number[],
+): TensorInfo {
+  const type = elementType(x.dtype) as number;
+  const together = withAxesTogether(backend, x, axes);
+  const { outer, middle, inner } = together;
+  const source = backend.handleOf(together.x);
+  const handle = backend.addon.reduce(reductions[name], type, source, outer, middle, inner);
+  backend.disposeIntermediate(together.x);
+  const dtype = name === 'Sum' && x.dtype === 'bool' ? 'int32' : x.dtype;
+  return backend.adopt(handle, shapeWithout(x.shape, axes), dtype);
+}
+
 function reduceKernel(name: keyof typeof reductions) {
   return ({ inputs: { x }, attrs, backend }: Call<ReduceAttrs>) => {
-    const type = elementType(x.dtype);
-    if (type === undefined || !dtypesOf[name].includes(x.dtype)) return null;
+    if (!dtypesOf[name].includes(x.dtype)) return null;
     const axes = ascendingAxes(attrs.axis ?? attrs.reductionIndices, x.shape);
-    const together = withAxesTogether(backend, x, axes);
-    const { outer, middle, inner } = together;
-    const source = backend.handleOf(together.x);
-    const handle = backend.addon.reduce(reductions[name], type, source, outer, middle, inner);
-    backend.disposeIntermediate(together.x);
-    const dtype = name === 'Sum' && x.dtype === 'bool' ? 'int32' : x.dtype;
-    return backend.adopt(handle, shapeWithout(x.shape, axes, attrs.keepDims), dtype);
+    const result = reduced(backend, name, x, axes);
+    return { ...result, shape: shapeWithout(x.shape, axes, attrs.keepDims) };
   };
 }
 
