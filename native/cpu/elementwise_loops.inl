@@ -59,12 +59,12 @@ void binaryLoop(int64_t count, int64_t aStep, int64_t bStep, const void* aData, 
   }
 }
 
-#define FASTWEIGHT_BINARY_FUNCTION(name, value)                 \
-  struct name##Function {                                       \
-    template <typename T>                                       \
-    static auto of(T a, T b) {                                  \
-      return value;                                             \
-    }                                                           \
+#define FASTWEIGHT_BINARY_FUNCTION(name, value) \
+  struct name##Function {                       \
+    template <typename T>                       \
+    static auto of(T a, T b) {                  \
+      return value;                             \
+    }                                           \
   };
 FASTWEIGHT_BINARY_FUNCTIONS(FASTWEIGHT_BINARY_FUNCTION)
 #undef FASTWEIGHT_BINARY_FUNCTION
@@ -133,17 +133,17 @@ void softmaxRow(int64_t count, const float* x, float* y) {
 const ElementwiseLoops kLoops = {
     {FASTWEIGHT_UNARY_FUNCTIONS(FASTWEIGHT_UNARY_ENTRY)},
     {FASTWEIGHT_PREDICATES(FASTWEIGHT_PREDICATE_ENTRY)},
-    {{FASTWEIGHT_ARITHMETIC_FUNCTIONS(FASTWEIGHT_FLOAT_ENTRY)              //
-      FASTWEIGHT_FLOAT_BINARY_FUNCTIONS(FASTWEIGHT_FLOAT_ENTRY)            //
-      FASTWEIGHT_COMPARISONS(FASTWEIGHT_FLOAT_TEST_ENTRY)                  //
+    {{FASTWEIGHT_ARITHMETIC_FUNCTIONS(FASTWEIGHT_FLOAT_ENTRY)    //
+      FASTWEIGHT_FLOAT_BINARY_FUNCTIONS(FASTWEIGHT_FLOAT_ENTRY)  //
+      FASTWEIGHT_COMPARISONS(FASTWEIGHT_FLOAT_TEST_ENTRY)        //
       FASTWEIGHT_LOGICAL_FUNCTIONS(FASTWEIGHT_NO_ENTRY)},
-     {FASTWEIGHT_ARITHMETIC_FUNCTIONS(FASTWEIGHT_INT_ENTRY)                //
-      FASTWEIGHT_FLOAT_BINARY_FUNCTIONS(FASTWEIGHT_NO_ENTRY)               //
-      FASTWEIGHT_COMPARISONS(FASTWEIGHT_INT_TEST_ENTRY)                    //
+     {FASTWEIGHT_ARITHMETIC_FUNCTIONS(FASTWEIGHT_INT_ENTRY)   //
+      FASTWEIGHT_FLOAT_BINARY_FUNCTIONS(FASTWEIGHT_NO_ENTRY)  //
+      FASTWEIGHT_COMPARISONS(FASTWEIGHT_INT_TEST_ENTRY)       //
       FASTWEIGHT_LOGICAL_FUNCTIONS(FASTWEIGHT_NO_ENTRY)},
-     {FASTWEIGHT_ARITHMETIC_FUNCTIONS(FASTWEIGHT_NO_ENTRY)                 //
-      FASTWEIGHT_FLOAT_BINARY_FUNCTIONS(FASTWEIGHT_NO_ENTRY)               //
-      FASTWEIGHT_COMPARISONS(FASTWEIGHT_BOOL_TEST_ENTRY)                   //
+     {FASTWEIGHT_ARITHMETIC_FUNCTIONS(FASTWEIGHT_NO_ENTRY)    //
+      FASTWEIGHT_FLOAT_BINARY_FUNCTIONS(FASTWEIGHT_NO_ENTRY)  //
+      FASTWEIGHT_COMPARISONS(FASTWEIGHT_BOOL_TEST_ENTRY)      //
       FASTWEIGHT_LOGICAL_FUNCTIONS(FASTWEIGHT_BOOL_TEST_ENTRY)}},
     {foldRun<SumFold>, foldRun<ProdFold>, foldRun<MaxFold>, foldRun<MinFold>},
     {foldRowsInto<SumFold>, foldRowsInto<ProdFold>, foldRowsInto<MaxFold>, foldRowsInto<MinFold>},

@@ -9,7 +9,7 @@
 #ifdef __CUDACC__
 #define FASTWEIGHT_SCALAR __host__ __device__ inline
 #else
-// Internal to each file: a file compiled for one instruction set must not lend its copy to another.
+// Internal linkage: code compiled for one instruction set must not serve the files of another.
 #define FASTWEIGHT_SCALAR [[maybe_unused]] static inline
 #endif
 
