@@ -4,6 +4,21 @@
  */
 import './kernels/register';
 
+export { FastWeightAttention } from './layers/fast_weight_attention';
+export type { FastWeightAttentionConfig } from './layers/fast_weight_attention_config';
+export { GatedMlp, type GatedMlpConfig } from './layers/gated_mlp';
+export type { ParameterLayerArgs } from './layers/parameter_layer';
+export { RmsNorm } from './layers/rms_norm';
+export { LanguageModelHead, TokenEmbedding, type VocabularyConfig } from './layers/token_embedding';
+export { loadParameters, saveParameters, writeParameters } from './models/checkpoint_parameters';
+export { languageModel, languageModelLoss } from './models/language_model';
+export {
+  fromPublishedConfig,
+  type LanguageModelConfig,
+  resolveLanguageModelConfig,
+} from './models/language_model_config';
+export { languageModelParameters } from './models/language_model_parameters';
+export { namedParameters, namedVariables, type Parameter } from './models/named_parameters';
 export { type ErrorCode, FastWeightError } from './native/errors';
 export { silu, softplus, stepSizes, swiglu } from './ops/activations';
 export {

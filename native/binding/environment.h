@@ -15,6 +15,11 @@ struct Environment {
   std::unique_ptr<TensorTable> tensors;
   Napi::FunctionReference errorClass;  // FastWeightError, given to initialize()
 
+  /// Numbers that JavaScript writes before a call whose arguments are many or of varying count
+  /// (exports.layout), and the reference that keeps them alive.
+  double* layout = nullptr;
+  Napi::Reference<Napi::Float64Array> layoutReference;
+
   static Environment& of(Napi::Env env);
 };
 

@@ -20,9 +20,7 @@ class Fields {
     object_ = info[0].As<Napi::Object>();
   }
 
-  int64_t integer(const char* name) const {
-    return static_cast<int64_t>(number(name));
-  }
+  int64_t integer(const char* name) const { return static_cast<int64_t>(number(name)); }
   float real(const char* name) const { return static_cast<float>(number(name)); }
   bool flag(const char* name) const { return object_.Get(name).ToBoolean().Value(); }
   std::string text(const char* name) const { return object_.Get(name).ToString().Utf8Value(); }
@@ -108,8 +106,7 @@ struct ScanCall {
     shape.keyDim = fields.integer("keyDim");
     shape.hiddenDim = fields.integer("hiddenDim");
     shape.valueDim = fields.integer("valueDim");
-    for (int64_t size :
-         {shape.rows, shape.tokens, shape.keyDim, shape.hiddenDim, shape.valueDim}) {
+    for (int64_t size : {shape.rows, shape.tokens, shape.keyDim, shape.hiddenDim, shape.valueDim}) {
       if (size < 1 || size > (int64_t{1} << 31)) fields.wrong("a size of at least 1", "shape");
     }
     const auto steps = fields.array<Napi::Int32Array>("program");
@@ -149,8 +146,8 @@ void scan(const Napi::CallbackInfo& info) {
   const Fields fields(info);
   const ScanCall call(info, fields);
   ScanOutputs outputs;
-  outputs.output = fields.floats(
-      "output", call.shape.rows * outputTokens(call.program) * call.shape.valueDim);
+  outputs.output =
+      fields.floats("output", call.shape.rows * outputTokens(call.program) * call.shape.valueDim);
   outputs.weights = fields.weights("Out", call.shape);
   outputs.mainWeights = fields.weights("MainOut", call.shape);
   outputs.momenta = fields.weights("MomentumOut", call.shape);
@@ -177,8 +174,8 @@ void scanBackward(const Napi::CallbackInfo& info) {
   const ScanShape& s = call.shape;
   const int64_t tokens = s.rows * s.tokens;
   ScanCotangents cotangents;
-  cotangents.output = fields.floats("outputCotangent",
-                                    s.rows * outputTokens(call.program) * s.valueDim);
+  cotangents.output =
+      fields.floats("outputCotangent", s.rows * outputTokens(call.program) * s.valueDim);
   cotangents.weights = fields.inputWeights("Cotangent", s);
   ScanGradients gradients;
   gradients.weights = fields.weights("Gradient", s);
@@ -191,8 +188,8 @@ void scanBackward(const Napi::CallbackInfo& info) {
       (call.inputs.momentum != nullptr && gradients.momentum == nullptr)) {
     fields.wrong("a tensor", "each gradient");
   }
-  check(env, fastWeightScanBackward(*environment.device, s, call.program, call.options,
-                                    call.inputs, *tape, cotangents, gradients));
+  check(env, fastWeightScanBackward(*environment.device, s, call.program, call.options, call.inputs,
+                                    *tape, cotangents, gradients));
 }
 
 /// newtonSchulz({matrices, rows, columns, newtonSchulz, epsilon, d, out}), and with `outCotangent`

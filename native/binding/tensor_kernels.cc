@@ -1,7 +1,36 @@
-#include "binding/environment.h"
+#include "fastweight/tensor_kernels.h"
+
+#include "binding/kernel_arguments.h"
 
 namespace fastweight::binding {
 
-void registerTensorKernels(Napi::Env, Napi::Object) {}
+StridedPair layoutArgument(const Napi::CallbackInfo& info, size_t rankIndex) {
+  const int64_t rank = countArgument(info, rankIndex);
+  if (rank > StridedPair::kMaxRank) {
+    check(info.Env(),
+          Status::expected(Code::kShape, "at most 8 axes", "layout", std::to_string(rank)));
+  }
+  const double* numbers = Environment::of(info.Env()).layout;
+  StridedPair layout;
+  layout.rank = static_cast<int>(rank);
+  for (int axis = 0; axis < layout.rank; ++axis) {
+    layout.sizes[axis] = static_cast<int64_t>(numbers[axis]);
+    layout.firstStrides[axis] = static_cast<int64_t>(numbers[rank + axis]);
+    layout.secondStrides[axis] = static_cast<int64_t>(numbers[2 * rank + axis]);
+  }
+  return layout;
+}
+
+void registerTensorKernels(Napi::Env env, Napi::Object exports) {
+  Environment& environment = Environment::of(env);
+  Napi::Float64Array layout = Napi::Float64Array::New(env, kLayoutNumbers);
+  environment.layout = layout.Data();
+  environment.layoutReference = Napi::Persistent(layout);
+  exports.Set("layout", layout);
+  registerElementwiseKernels(env, exports);
+  registerReduceKernels(env, exports);
+  registerMovementKernels(env, exports);
+  registerMatrixKernels(env, exports);
+}
 
 }  // namespace fastweight::binding

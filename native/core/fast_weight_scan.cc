@@ -34,7 +34,8 @@ class Forward {
     }
     FASTWEIGHT_RETURN_IF_ERROR(device_.synchronize());
     if (!device_.allFinite(live_.count(), live_.data())) {
-      return Status::expected(Code::kNonFinite, "finite weights after the updates", "fastWeightScan",
+      return Status::expected(Code::kNonFinite, "finite weights after the updates",
+                              "fastWeightScan",
                               "NaN or infinity. Lower the step sizes, or check the inputs");
     }
     finish();
@@ -145,9 +146,9 @@ class Forward {
       device_.swigluGradient(gradient);
       Gemm d02 = engine_.weightProduct(tokens, 2 * shape().hiddenDim, shape().keyDim, gateUp_,
                                        engine_.k().at(start), sum.w02(), first ? 0.0f : 1.0f);
-      Gemm d1 = engine_.weightProduct(tokens, shape().valueDim, shape().hiddenDim,
-                                      engine_.v().at(start), hidden_, sum.w1(),
-                                      first ? 0.0f : 1.0f);
+      Gemm d1 =
+          engine_.weightProduct(tokens, shape().valueDim, shape().hiddenDim, engine_.v().at(start),
+                                hidden_, sum.w1(), first ? 0.0f : 1.0f);
       if (first && !separate && engine_.hasMomentum()) d02.betas = d1.betas = betas_;
       device_.gemm(d02);
       device_.gemm(d1);

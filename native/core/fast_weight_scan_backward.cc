@@ -222,9 +222,9 @@ class Backward {
     if (engine_.hasMain()) zero(liveCotangent_);
   }
 
-  void renormaliseBackward(int64_t rows, int64_t columns, const float* main,
-                           const float* increment, const float* norms, const float* liveCotangent,
-                           float* sumCotangent, float* normsCotangent) {
+  void renormaliseBackward(int64_t rows, int64_t columns, const float* main, const float* increment,
+                           const float* norms, const float* liveCotangent, float* sumCotangent,
+                           float* normsCotangent) {
     RenormaliseBackward backward;
     backward.rows = rows;
     backward.columns = columns;
@@ -306,12 +306,12 @@ class Backward {
       backward.dHiddenCotangent = dHiddenCotangent_;
       backward.ratesCotangent = dRates.at(start);
       device_.swigluGradientBackward(backward);
-      device_.gemm(engine_.tokenProduct(tokens, key, 2 * hidden, gateUp_, d.w02(), false,
-                                        dk.at(start), 1));
+      device_.gemm(
+          engine_.tokenProduct(tokens, key, 2 * hidden, gateUp_, d.w02(), false, dk.at(start), 1));
       device_.gemm(engine_.tokenProduct(tokens, key, 2 * hidden, gateUpCotangent_, current_.w02(),
                                         false, dk.at(start), 1));
-      device_.gemm(engine_.tokenProduct(tokens, value, hidden, dHidden_, d.w1(), true,
-                                        dv.at(start), 1));
+      device_.gemm(
+          engine_.tokenProduct(tokens, value, hidden, dHidden_, d.w1(), true, dv.at(start), 1));
       device_.gemm(engine_.tokenProduct(tokens, value, hidden, dHiddenCotangent_, current_.w1(),
                                         true, dv.at(start), 1));
       device_.gemm(engine_.weightProduct(tokens, 2 * hidden, key, gateUpCotangent_, k,
@@ -349,7 +349,8 @@ class Backward {
   const ScanGradients& gradients_;
   Workspace workspace_;
   WeightSet current_{engine_.shape, nullptr}, liveCotangent_ = current_, mainCotangent_ = current_,
-            momentumCotangent_ = current_, stepCotangent_ = current_, increment_ = current_;
+                                              momentumCotangent_ = current_,
+                                              stepCotangent_ = current_, increment_ = current_;
   float *norms_ = nullptr, *normsCotangent_ = nullptr, *betas_ = nullptr,
         *betasCotangent_ = nullptr, *newtonSchulz_ = nullptr;
   Matrices gateUp_, gateUpCotangent_, dHidden_, dHiddenCotangent_;

@@ -164,9 +164,8 @@ void NewtonSchulz::step(const NewtonSchulzStep& coefficients, const float* x, fl
 }
 
 void NewtonSchulz::stepBackward(const NewtonSchulzStep& coefficients, const float* x,
-                                const float* gram, const float* polynomial,
-                                const float* yCotangent, float* inner, float* gramCotangent,
-                                float* xCotangent) const {
+                                const float* gram, const float* polynomial, const float* yCotangent,
+                                float* inner, float* gramCotangent, float* xCotangent) const {
   // y = a x + B x with B = b A + c A A and A = x x^T, all symmetric. With P = sym(dy x^T):
   // dA + dA^T = 2 b P + 2 c (A P + (A P)^T), and dx = a dy + B dy + (dA + dA^T) x.
   const ConstMatrices xView = packed(x, shorter_, longer_);

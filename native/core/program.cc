@@ -14,8 +14,8 @@ Status validateProgram(const Program& program, int64_t tokens) {
       return Status::expected(Code::kProgram, "a range of at least one token", name, range);
     }
     if (step.start < 0 || step.end > tokens) {
-      return Status::expected(Code::kRange,
-                              "a range within [0, " + std::to_string(tokens) + ")", name, range);
+      return Status::expected(Code::kRange, "a range within [0, " + std::to_string(tokens) + ")",
+                              name, range);
     }
   }
   return Status::ok();

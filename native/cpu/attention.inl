@@ -36,25 +36,40 @@ static inline int64_t attentionScratch(int64_t headDim) {
 static inline void packColumns(HeadRows x, int64_t first, int64_t count, int64_t headDim,
                                float scale, float* packed) {
   const float* from = x.data + first * x.stride;
-  for (int64_t d0 = 0; d0 < headDim; d0 += 16) {
-    const int64_t d1 = d0 + 16 < headDim ? d0 + 16 : headDim;
-    for (int64_t c = 0; c < count; ++c) {
-      for (int64_t d = d0; d < d1; ++d) packed[d * kColumns + c] = scale * from[c * x.stride + d];
+  int64_t d = 0;
+  for (; d + kLanes <= headDim; d += kLanes) {
+    for (int64_t c0 = 0; c0 < kColumns; c0 += kLanes) {
+      Lanes square[kLanes] = {};
+      for (int i = 0; i < kLanes && c0 + i < count; ++i) {
+        square[i] = scale * load(from + (c0 + i) * x.stride + d);
+      }
+      transpose(square);
+      for (int i = 0; i < kLanes; ++i) store(packed + (d + i) * kColumns + c0, square[i]);
     }
-    for (int64_t d = d0; d < d1; ++d) {
-      for (int64_t c = count; c < kColumns; ++c) packed[d * kColumns + c] = 0;
+  }
+  for (; d < headDim; ++d) {
+    for (int64_t c = 0; c < kColumns; ++c) {
+      packed[d * kColumns + c] = c < count ? scale * from[c * x.stride + d] : 0;
     }
   }
 }
 
-/// The reverse: token first + c of `to` becomes scales[c] * column c.
+/// The reverse: token c of `to`, `stride` floats apart, becomes scales[c] * column c.
 static inline void unpackColumns(const float* packed, int64_t count, int64_t headDim,
                                  const float* scales, float* to, int64_t stride) {
-  for (int64_t d0 = 0; d0 < headDim; d0 += 16) {
-    const int64_t d1 = d0 + 16 < headDim ? d0 + 16 : headDim;
-    for (int64_t c = 0; c < count; ++c) {
-      for (int64_t d = d0; d < d1; ++d) to[c * stride + d] = scales[c] * packed[d * kColumns + c];
+  int64_t d = 0;
+  for (; d + kLanes <= headDim; d += kLanes) {
+    for (int64_t c0 = 0; c0 < count; c0 += kLanes) {
+      Lanes square[kLanes];
+      for (int i = 0; i < kLanes; ++i) square[i] = load(packed + (d + i) * kColumns + c0);
+      transpose(square);
+      for (int i = 0; i < kLanes && c0 + i < count; ++i) {
+        store(to + (c0 + i) * stride + d, scales[c0 + i] * square[i]);
+      }
     }
+  }
+  for (; d < headDim; ++d) {
+    for (int64_t c = 0; c < count; ++c) to[c * stride + d] = scales[c] * packed[d * kColumns + c];
   }
 }
 
@@ -124,11 +139,10 @@ static inline void fillOutsideWindow(int64_t count, int64_t lower, int64_t windo
                                      float* tile) {
   if (lower + count - 1 <= 0 && lower + window >= kColumns) return;
   for (int64_t r = 0; r < count; ++r) {
-    const int64_t begin = lower + r < kColumns ? lower + r : kColumns;
-    for (int64_t c = 0; c < begin; ++c) tile[r * kColumns + c] = value;
-    for (int64_t c = lower + r + window > 0 ? lower + r + window : 0; c < kColumns; ++c) {
-      tile[r * kColumns + c] = value;
-    }
+    float* row = tile + r * kColumns;
+    const int begin = static_cast<int>(lower + r < kColumns ? lower + r : kColumns);
+    const int end = static_cast<int>(lower + r + window < kColumns ? lower + r + window : kColumns);
+    for (int c = 0; c < kColumns; ++c) row[c] = c >= begin && c < end ? row[c] : value;
   }
 }
 

@@ -46,6 +46,37 @@ class CpuDevice final : public Device {
                  float* y) override;
   bool allFinite(int64_t count, const float* x) override;
 
+  // elementwise.cc
+  void unary(UnaryOp op, int64_t count, float p, float q, const float* x, float* y) override;
+  void predicate(PredicateOp op, int64_t count, const float* x, uint8_t* y) override;
+  bool binary(BinaryOp op, ElementType type, const StridedPair& layout, const void* a,
+              const void* b, void* y) override;
+  void select(int elementBytes, int64_t count, int64_t inner, const uint8_t* condition,
+              const void* a, const void* b, void* y) override;
+  void cast(ElementType from, ElementType to, int64_t count, const void* x, void* y) override;
+  void fill(ElementType type, int64_t count, double value, void* y) override;
+  void range(ElementType type, int64_t count, double start, double step, void* y) override;
+  void oneHot(ElementType type, int64_t count, int64_t depth, double on, double off,
+              const int32_t* indices, void* y) override;
+
+  // reduce.cc
+  bool reduce(ReduceOp op, ElementType type, int64_t outer, int64_t reduced, int64_t inner,
+              const void* x, void* y) override;
+  void argReduce(bool largest, int64_t outer, int64_t reduced, int64_t inner, const float* x,
+                 int32_t* y) override;
+  void softmax(int64_t rows, int64_t columns, const float* x, float* y) override;
+  void cumulative(bool product, bool exclusive, bool reverse, int64_t outer, int64_t size,
+                  int64_t inner, const float* x, float* y) override;
+
+  // strided_copy.cc
+  void copyStrided(int elementBytes, const StridedPair& layout, const void* from,
+                   void* to) override;
+
+  // gather.cc
+  bool gather(const Gather& g, int32_t* wrongIndex) override;
+  void segmentSum(int64_t rows, int64_t inner, int64_t segments, const float* x, const int32_t* ids,
+                  float* y) override;
+
   // sequence_kernels.cc
   Status attention(const Attention&) override;
   Status attentionBackward(const AttentionBackward&) override;

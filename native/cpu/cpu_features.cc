@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "cpu/micro_kernel.h"
+#include "cpu/vector_kernels.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #ifdef _MSC_VER
@@ -149,6 +150,17 @@ const MicroKernels& microKernels() {
       return *microKernelsAvx512();
     default:
       return *microKernelsPortable();
+  }
+}
+
+const VectorKernels& vectorKernels() {
+  switch (currentIsa()) {
+    case Isa::kAvx2:
+      return *vectorKernelsAvx2();
+    case Isa::kAvx512:
+      return *vectorKernelsAvx512();
+    default:
+      return *vectorKernelsPortable();
   }
 }
 

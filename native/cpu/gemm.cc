@@ -15,7 +15,7 @@ Operand operandOf(const ConstMatrices& matrices, int64_t b, bool transposed) {
 
 void CpuDevice::gemm(const Gemm& g) {
   if (g.batch <= 0 || g.m <= 0 || g.n <= 0) return;
-  const BlockGrid grid = planBlocks(g.batch, g.m, g.n, g.k);
+  const BlockGrid grid = planBlocks(g.batch, g.m, g.n, g.k, blockColumns(g.k));
   forBlocks(grid, g.batch, g.m, g.n,
             [&](int64_t b, int64_t row, int64_t rows, int64_t column, int64_t columns) {
               BlockProduct product;

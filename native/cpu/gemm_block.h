@@ -1,28 +1,12 @@
-// One thread's share of a matrix product: a block of the result, computed from packed panels.
-//
-// The right operand's columns are packed into panels as wide as a tile, [k, columns] each, that
-// stay in the second cache level while all rows of the block pass by. Sums over k are cut at
-// multiples of kDepth from the start, whatever the block, so an entry's value depends on its row,
-// its column and nothing else.
+// One thread's share of matrix products: blocks of the results, computed from packed panels that
+// stay in the second cache level while all rows of the block pass by.
 #pragma once
 
 #include <cstdint>
 
+#include "cpu/gemm_panels.h"
+
 namespace fastweight::cpu {
-
-/// Tiles sum over at most this many products before they add to memory.
-constexpr int64_t kDepth = 256;
-
-/// A matrix of which rows or columns are contiguous: entry (i, j) is data[i * rowStride + j *
-/// columnStride], and one of the strides is 1.
-struct Operand {
-  const float* data = nullptr;
-  int64_t rowStride = 0, columnStride = 1;
-
-  Operand at(int64_t i, int64_t j) const {
-    return {data + i * rowStride + j * columnStride, rowStride, columnStride};
-  }
-};
 
 /// c = alpha * (a[0] b[0] + ... + a[terms - 1] b[terms - 1]) + beta * addend.
 /// a [m, k], b [k, n], c and addend [m, n].
@@ -48,8 +32,25 @@ void multiplyBlock(const BlockProduct& product);
 /// the tile's columns.
 int64_t blockColumns(int64_t k);
 
-/// At least `floats` floats, aligned to 64 bytes, that this thread keeps between calls; null when
-/// there is no memory. Slot 0 is multiplyBlock's; a slot's content ends with its next call.
-float* threadScratch(int slot, int64_t floats);
+/// One of several products of the same shape whose results an epilogue takes together.
+struct FusedProduct {
+  Operand a, b;
+  int64_t k = 0;
+  float* c = nullptr;
+  int64_t cLeading = 0;
+  /// c holds one group of rows, groupRows(), and is used again for the next group.
+  bool reuseC = false;
+};
+
+constexpr int kMaxFused = 3;
+
+/// c = a b [m, n] for each of `count` products (kMaxFused or fewer) on the calling thread, a group
+/// of rows at a time; epilogue(context, row, rows) follows each group while it is in the first
+/// cache levels. Never fails; without memory for panels it is slow.
+void multiplyFused(const FusedProduct* products, int count, int64_t m, int64_t n,
+                   void (*epilogue)(void* context, int64_t row, int64_t rows), void* context);
+
+/// As blockColumns, for products whose k add up to `sumOfK`.
+int64_t fusedColumns(int64_t sumOfK);
 
 }  // namespace fastweight::cpu

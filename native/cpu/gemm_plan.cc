@@ -1,6 +1,5 @@
 #include "cpu/gemm_plan.h"
 
-#include "cpu/gemm_block.h"
 #include "cpu/micro_kernel.h"
 
 namespace fastweight::cpu {
@@ -34,8 +33,8 @@ double blockCost(const BlockGrid& grid, int64_t m, int64_t n, int64_t k) {
 
 }  // namespace
 
-BlockGrid planBlocks(int64_t batch, int64_t m, int64_t n, int64_t k) {
-  const int64_t fewestColumnBlocks = ceilDivide(n, blockColumns(k));
+BlockGrid planBlocks(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t mostColumns) {
+  const int64_t fewestColumnBlocks = ceilDivide(n, mostColumns);
   BlockGrid best = cut(m, n, 1, fewestColumnBlocks);
   const double whole = blockCost(best, m, n, k) * best.columnBlocks;
   const int64_t threads = threadCount();

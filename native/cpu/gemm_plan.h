@@ -17,8 +17,9 @@ struct BlockGrid {
 };
 
 /// The cut that keeps all threads busy for the shortest time by a simple model of a block's cost:
-/// its multiply-adds and the packing of its operands.
-BlockGrid planBlocks(int64_t batch, int64_t m, int64_t n, int64_t k);
+/// its multiply-adds and the packing of its operands. Blocks have at most `mostColumns` columns, a
+/// multiple of the tile's; see blockColumns().
+BlockGrid planBlocks(int64_t batch, int64_t m, int64_t n, int64_t k, int64_t mostColumns);
 
 /// body(b, row, rows, column, columns) for every block of every matrix, on all threads.
 template <typename Body>

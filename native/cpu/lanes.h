@@ -64,6 +64,51 @@ static inline Lanes load(const float* p) {
 
 static inline void store(float* p, Lanes x) { std::memcpy(p, &x, sizeof x); }
 
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_shufflevector)
+#define FASTWEIGHT_HAS_SHUFFLE
+#endif
+#endif
+
+/// low and high become their lanes in turn: low[0], high[0], low[1], ...
+static inline void interleave(Lanes& low, Lanes& high) {
+#if defined(FASTWEIGHT_HAS_SHUFFLE)
+  const Lanes a = low, b = high;
+#if FASTWEIGHT_LANES == 16
+  low = __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  high =
+      __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+#elif FASTWEIGHT_LANES == 8
+  low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+  high = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+#else
+  low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+  high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+#endif
+#else
+  float lanes[2 * kLanes];
+  for (int i = 0; i < kLanes; ++i) {
+    lanes[2 * i] = low[i];
+    lanes[2 * i + 1] = high[i];
+  }
+  low = load(lanes);
+  high = load(lanes + kLanes);
+#endif
+}
+
+/// Transposes a square: interleaving its halves log2(kLanes) times swaps rows and lanes.
+static inline void transpose(Lanes (&square)[kLanes]) {
+  for (int width = 1; width < kLanes; width *= 2) {
+    Lanes next[kLanes];
+    for (int i = 0; i < kLanes / 2; ++i) {
+      next[2 * i] = square[i];
+      next[2 * i + 1] = square[i + kLanes / 2];
+      interleave(next[2 * i], next[2 * i + 1]);
+    }
+    for (int i = 0; i < kLanes; ++i) square[i] = next[i];
+  }
+}
+
 /// The sum of the lanes, halves added to halves.
 static inline float sumOfLanes(Lanes x) {
   float lane[kLanes];

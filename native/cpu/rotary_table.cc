@@ -20,7 +20,7 @@ bool same(const RotaryAngles& a, const RotaryAngles& b) {
 
 }  // namespace
 
-RotaryTable::RotaryTable(const RotaryAngles& angles, std::unique_ptr<float[]> values)
+RotaryTable::RotaryTable(const RotaryAngles& angles, Scratch values)
     : angles_(angles), values_(std::move(values)) {
   float* cosine = values_.get();
   float* sine = values_.get() + angles.tokens * angles.pairs;
@@ -44,7 +44,7 @@ std::shared_ptr<const RotaryTable> rotaryTable(const RotaryAngles& angles) {
     std::lock_guard<std::mutex> lock(mutex);
     if (kept != nullptr && same(kept->angles(), angles)) return kept;
   }
-  std::unique_ptr<float[]> values = scratchFloats(2 * angles.tokens * angles.pairs);
+  Scratch values = scratchFloats(2 * angles.tokens * angles.pairs);
   if (values == nullptr) return nullptr;
   auto table = std::make_shared<const RotaryTable>(angles, std::move(values));
   if (angles.tokens * angles.pairs >= kWorthKeeping) {

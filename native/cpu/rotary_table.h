@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "cpu/scratch.h"
+
 namespace fastweight::cpu {
 
 /// Pair i of `pairs` of position offset + t, t < tokens, turns by
@@ -15,7 +17,7 @@ struct RotaryAngles {
 
 class RotaryTable {
  public:
-  RotaryTable(const RotaryAngles& angles, std::unique_ptr<float[]> values);
+  RotaryTable(const RotaryAngles& angles, Scratch values);
   /// [tokens, pairs]
   const float* cosines() const { return values_.get(); }
   const float* sines() const { return values_.get() + angles_.tokens * angles_.pairs; }
@@ -23,7 +25,7 @@ class RotaryTable {
 
  private:
   RotaryAngles angles_;
-  std::unique_ptr<float[]> values_;
+  Scratch values_;
 };
 
 /// The table of these angles; the one asked for last is kept. Null when there is no memory left.

@@ -30,7 +30,7 @@ template <typename Body>
 Status withScratch(int64_t items, int64_t floats, const char* kernel, Body body) {
   std::atomic<bool> failed{false};
   parallelFor(items, 1, [&](int64_t begin, int64_t end) {
-    const std::unique_ptr<float[]> scratch = scratchFloats(floats);
+    const Scratch scratch = scratchFloats(floats);
     if (scratch == nullptr) {
       failed.store(true);
       return;
@@ -55,7 +55,7 @@ Status CpuDevice::attentionBackward(const AttentionBackward& a) {
   const SequenceFunctions& f = sequenceFunctions();
   const AttentionShape& s = a.shape;
   const int64_t scratchSize = f.attentionScratch(s.headDim);
-  const std::unique_ptr<float[]> delta = scratchFloats(s.batch * s.heads * s.queryTokens);
+  const Scratch delta = scratchFloats(s.batch * s.heads * s.queryTokens);
   if (delta == nullptr) return outOfMemory("the backward of attention");
   const int64_t queryTiles = s.batch * s.heads * divideUp(s.queryTokens, f.attentionColumns);
   FASTWEIGHT_RETURN_IF_ERROR(withScratch(queryTiles, scratchSize, "the backward of attention",
@@ -89,7 +89,7 @@ Status CpuDevice::normaliseRowsBackward(const NormaliseRowsBackward& n) {
   // the number of threads.
   const int64_t blocks = divideUp(n.rows, kRowsPerSum);
   const int64_t sumsPerBlock = (weight ? n.columns : 0) + (bias ? n.columns : 0);
-  const std::unique_ptr<float[]> sums = scratchFloats(blocks * sumsPerBlock);
+  const Scratch sums = scratchFloats(blocks * sumsPerBlock);
   if (sums == nullptr) return outOfMemory("the backward of a norm");
   parallelFor(blocks, divideUp(rowGrain(n.columns), kRowsPerSum), [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {

@@ -2,8 +2,11 @@
 #include <algorithm>
 
 #include "cpu/cpu_device.h"
+#include "cpu/gemm_block.h"
+#include "cpu/gemm_plan.h"
 #include "cpu/thread_pool.h"
-#include "fastweight/scalar_functions.h"
+#include "cpu/thread_scratch.h"
+#include "cpu/vector_kernels.h"
 
 namespace fastweight::cpu {
 namespace {
@@ -11,22 +14,38 @@ namespace {
 /// Workspace floats of a tile, about half of a server core's share of the last cache level.
 constexpr int64_t kTileFloats = int64_t{1} << 20;
 
-float rateOf(ConstMatrices rates, int64_t b, int64_t t, int index) {
-  return rates.data == nullptr ? 1.0f : rates.data[b * rates.stride + t * rates.leading + index];
-}
+constexpr float kUnitRates[3] = {1, 1, 1};
 
-/// body(b, t) for every token of every batch entry.
-template <typename Body>
-void forTokens(int64_t batch, int64_t tokens, int64_t hiddenDim, Body body) {
-  const int64_t grain = std::max<int64_t>(1, 4096 / std::max<int64_t>(1, hiddenDim));
-  parallelFor(batch * tokens, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) body(item / tokens, item % tokens);
-  });
+/// The step sizes of token t of batch entry b. [3]
+const float* ratesOf(const ConstMatrices& rates, int64_t b, int64_t t) {
+  return rates.data == nullptr ? kUnitRates : rates.data + b * rates.stride + t * rates.leading;
 }
 
 template <typename Views>
-auto* rowOf(const Views& views, int64_t b, int64_t t) {
-  return views.data + b * views.stride + t * views.leading;
+auto* entryOf(const Views& views, int64_t b, int64_t row, int64_t column) {
+  return views.data + b * views.stride + row * views.leading + column;
+}
+
+/// x w^T: rows of x from `row` on, and of w from `column` on. [rows, columns]
+FusedProduct productWithRows(const ConstMatrices& x, const ConstMatrices& w, int64_t b, int64_t row,
+                             int64_t column, int64_t k) {
+  FusedProduct product;
+  product.a = {entryOf(x, b, row, 0), x.leading, 1};
+  product.b = {entryOf(w, b, column, 0), 1, w.leading};
+  product.k = k;
+  return product;
+}
+
+/// multiplyFused() with any callable epilogue(row, rows).
+template <typename Epilogue>
+void multiplyThen(const FusedProduct* products, int count, int64_t m, int64_t n,
+                  Epilogue epilogue) {
+  multiplyFused(
+      products, count, m, n,
+      [](void* context, int64_t row, int64_t rows) {
+        (*static_cast<Epilogue*>(context))(row, rows);
+      },
+      &epilogue);
 }
 
 }  // namespace
@@ -37,102 +56,73 @@ int64_t CpuDevice::tileTokens(int64_t rows, int64_t hiddenDim) const {
 }
 
 void CpuDevice::swiglu(const Swiglu& p) {
-  Gemm product;
-  product.batch = p.batch;
-  product.m = p.tokens;
-  product.n = 2 * p.hiddenDim;
-  product.k = p.keyDim;
-  product.transposeB = true;
-  product.a = p.x;
-  product.b = p.w02;
-  product.c = p.gateUp;
-  gemm(product);
-  forTokens(p.batch, p.tokens, p.hiddenDim, [&](int64_t b, int64_t t) {
-    const float* g = rowOf(p.gateUp, b, t);
-    const float* u = g + p.hiddenDim;
-    float* hidden = rowOf(p.hidden, b, t);
-    for (int64_t j = 0; j < p.hiddenDim; ++j) hidden[j] = silu(g[j]) * u[j];
-  });
+  if (p.batch <= 0 || p.tokens <= 0 || p.hiddenDim <= 0) return;
+  const int64_t sumOfK = 2 * p.keyDim;
+  const BlockGrid grid = planBlocks(p.batch, p.tokens, p.hiddenDim, sumOfK, fusedColumns(sumOfK));
+  forBlocks(grid, p.batch, p.tokens, p.hiddenDim,
+            [&](int64_t b, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+              FusedProduct products[2] = {
+                  productWithRows(p.x, p.w02, b, row, column, p.keyDim),
+                  productWithRows(p.x, p.w02, b, row, p.hiddenDim + column, p.keyDim)};
+              // g and u stay with the thread; in gateUp only where it has no memory for them.
+              float* tiles = threadScratch(ScratchUse::kTiles, 2 * groupRows() * columns);
+              const int64_t leading = tiles != nullptr ? 2 * columns : p.gateUp.leading;
+              products[0].c = tiles != nullptr ? tiles : entryOf(p.gateUp, b, row, column);
+              products[1].c = products[0].c + (tiles != nullptr ? columns : p.hiddenDim);
+              for (FusedProduct& product : products) {
+                product.cLeading = leading;
+                product.reuseC = tiles != nullptr;
+              }
+              multiplyThen(products, 2, rows, columns, [&](int64_t start, int64_t count) {
+                const int64_t first = tiles != nullptr ? 0 : start;
+                for (int64_t t = 0; t < count; ++t) {
+                  vectorKernels().swiglu(columns, products[0].c + (first + t) * leading,
+                                         products[1].c + (first + t) * leading,
+                                         entryOf(p.hidden, b, row + start + t, column));
+                }
+              });
+            });
 }
 
 void CpuDevice::swigluGradient(const SwigluGradient& p) {
-  Gemm product;
-  product.batch = p.batch;
-  product.m = p.tokens;
-  product.n = 2 * p.hiddenDim;
-  product.k = p.keyDim;
-  product.transposeB = true;
-  product.a = p.k;
-  product.b = p.w02;
-  product.c = p.gateUp;
-  gemm(product);
-  product.n = p.hiddenDim;
-  product.k = p.valueDim;
-  product.transposeB = false;
-  product.a = p.v;
-  product.b = p.w1;
-  product.c = p.dHidden;
-  gemm(product);
-  if (p.activationsOnly) return;
-  forTokens(p.batch, p.tokens, p.hiddenDim, [&](int64_t b, int64_t t) {
-    const float rate0 = rateOf(p.rates, b, t, 0), rate1 = rateOf(p.rates, b, t, 1);
-    const float rate2 = rateOf(p.rates, b, t, 2);
-    float* gate = rowOf(p.gateUp, b, t);
-    float* up = gate + p.hiddenDim;
-    float* dHidden = rowOf(p.dHidden, b, t);
-    for (int64_t j = 0; j < p.hiddenDim; ++j) {
-      const float g = gate[j], u = up[j], dh = dHidden[j];
-      const float s = sigmoid(g);
-      gate[j] = rate0 * (dh * u * siluDerivative(g, s));
-      up[j] = rate2 * (dh * (g * s));
-      dHidden[j] = rate1 * (g * s * u);
-    }
-  });
+  if (p.batch <= 0 || p.tokens <= 0 || p.hiddenDim <= 0) return;
+  const int64_t sumOfK = 2 * p.keyDim + p.valueDim;
+  const BlockGrid grid = planBlocks(p.batch, p.tokens, p.hiddenDim, sumOfK, fusedColumns(sumOfK));
+  forBlocks(grid, p.batch, p.tokens, p.hiddenDim,
+            [&](int64_t b, int64_t row, int64_t rows, int64_t column, int64_t columns) {
+              FusedProduct products[3] = {
+                  productWithRows(p.k, p.w02, b, row, column, p.keyDim),
+                  productWithRows(p.k, p.w02, b, row, p.hiddenDim + column, p.keyDim),
+                  productWithRows(p.v, p.w1, b, row, 0, p.valueDim)};
+              products[2].b = {entryOf(p.w1, b, 0, column), p.w1.leading, 1};
+              products[0].c = entryOf(p.gateUp, b, row, column);
+              products[1].c = products[0].c + p.hiddenDim;
+              products[2].c = entryOf(p.dHidden, b, row, column);
+              products[0].cLeading = products[1].cLeading = p.gateUp.leading;
+              products[2].cLeading = p.dHidden.leading;
+              multiplyThen(products, 3, rows, columns, [&](int64_t start, int64_t count) {
+                if (p.activationsOnly) return;
+                for (int64_t t = start; t < start + count; ++t) {
+                  vectorKernels().swigluGradient(
+                      columns, ratesOf(p.rates, b, row + t), products[0].c + t * p.gateUp.leading,
+                      products[1].c + t * p.gateUp.leading, products[2].c + t * p.dHidden.leading);
+                }
+              });
+            });
 }
 
 void CpuDevice::swigluGradientBackward(const SwigluGradientBackward& p) {
-  forTokens(p.batch, p.tokens, p.hiddenDim, [&](int64_t b, int64_t t) {
-    const float rate0 = rateOf(p.rates, b, t, 0), rate1 = rateOf(p.rates, b, t, 1);
-    const float rate2 = rateOf(p.rates, b, t, 2);
-    float* gate = rowOf(p.gateUp, b, t);
-    float* up = gate + p.hiddenDim;
-    float* dHidden = rowOf(p.dHidden, b, t);
-    float* gateCotangent = rowOf(p.gateUpCotangent, b, t);
-    float* upCotangent = gateCotangent + p.hiddenDim;
-    float* dHiddenCotangent = rowOf(p.dHiddenCotangent, b, t);
-    constexpr int kLanes = 16;
-    float sums0[kLanes] = {}, sums1[kLanes] = {}, sums2[kLanes] = {};
-    const auto step = [&](int64_t j, int lane) {
-      const float g = gate[j], u = up[j], dh = dHidden[j];
-      const float s = sigmoid(g);
-      const float activation = g * s, slope = siluDerivative(g, s);
-      const float dGate = dh * u * slope, dUp = dh * activation, hidden = activation * u;
-      sums0[lane] += gateCotangent[j] * dGate;
-      sums1[lane] += dHiddenCotangent[j] * hidden;
-      sums2[lane] += upCotangent[j] * dUp;
-      const float a0 = rate0 * gateCotangent[j], a1 = rate1 * dHiddenCotangent[j];
-      const float a2 = rate2 * upCotangent[j];
-      gate[j] = rate0 * dGate;
-      up[j] = rate2 * dUp;
-      dHidden[j] = rate1 * hidden;
-      gateCotangent[j] = (a2 * dh + a1 * u) * slope + a0 * dh * u * siluSecondDerivative(g, s);
-      upCotangent[j] = a0 * dh * slope + a1 * activation;
-      dHiddenCotangent[j] = a0 * u * slope + a2 * activation;
-    };
-    int64_t j = 0;
-    for (; j + kLanes <= p.hiddenDim; j += kLanes) {
-      for (int lane = 0; lane < kLanes; ++lane) step(j + lane, lane);
+  const int64_t grain = std::max<int64_t>(1, 4096 / std::max<int64_t>(1, p.hiddenDim));
+  parallelFor(p.batch * p.tokens, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t b = item / p.tokens, t = item % p.tokens;
+      float* gate = entryOf(p.gateUp, b, t, 0);
+      float* gateCotangent = entryOf(p.gateUpCotangent, b, t, 0);
+      vectorKernels().swigluGradientBackward(
+          p.hiddenDim, ratesOf(p.rates, b, t), gate, gate + p.hiddenDim,
+          entryOf(p.dHidden, b, t, 0), gateCotangent, gateCotangent + p.hiddenDim,
+          entryOf(p.dHiddenCotangent, b, t, 0), entryOf(p.ratesCotangent, b, t, 0));
     }
-    for (; j < p.hiddenDim; ++j) step(j, static_cast<int>(j % kLanes));
-    float* rates = rowOf(p.ratesCotangent, b, t);
-    for (int lane = 1; lane < kLanes; ++lane) {
-      sums0[0] += sums0[lane];
-      sums1[0] += sums1[lane];
-      sums2[0] += sums2[lane];
-    }
-    rates[0] += sums0[0];
-    rates[1] += sums1[0];
-    rates[2] += sums2[0];
   });
 }
 

@@ -175,7 +175,7 @@ export class FastWeightAttention extends ParameterLayer {
   }
 
   private startingWeight(name: string): Tensor3D {
-    if (name === 'w1' || this.config.w0W2LowRank <= 0) return this.parameter(name);
+    if (name === 'w1' || this.config.w0w2LowRank <= 0) return this.parameter(name);
     const left = this.parameter<Tensor3D>(`${name}.w_left`);
     const right = this.parameter<Tensor3D>(`${name}.w_right`);
     return add(matMul(left, right), mul(0.5, eye(left.shape[1], right.shape[2])));

@@ -32,8 +32,9 @@ export interface FastWeightAttentionConfig {
   /** No rotary embedding on the q and k of the fast weights. */
   tttNope: boolean;
   ropeTheta: number;
+  // Not w0W2LowRank, whose case tfjs-layers does not restore when it loads a saved model.
   /** Rank of the initial w0 and w2 (plus half the identity); 0 or less learns them in full. */
-  w0W2LowRank: number;
+  w0w2LowRank: number;
   useMomentum: boolean;
   /** Gain of the initial low-rank factors. */
   fwInitGain: number;
@@ -51,7 +52,7 @@ export function fastWeightDims(
 
 /** An initial fast-weight matrix w0 or w2: in full, or as the factors of a low-rank product. */
 function inputFastWeight(name: string, config: FastWeightAttentionConfig): ParameterSpec[] {
-  const { numLactHeads: heads, w0W2LowRank: rank, fwInitGain: gain } = config;
+  const { numLactHeads: heads, w0w2LowRank: rank, fwInitGain: gain } = config;
   const { headDim, hidden } = fastWeightDims(config);
   if (rank <= 0) {
     return [{ name, shape: [heads, hidden, headDim], initializer: normal(headDim ** -0.5) }];

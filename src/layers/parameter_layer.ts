@@ -27,7 +27,8 @@ export abstract class ParameterLayer extends layers.Layer {
 
   protected constructor({ name, trainable, seed = 0 }: ParameterLayerArgs) {
     super({ name, trainable });
-    if (!Number.isSafeInteger(seed)) throw expected('ERR_ARGUMENT', 'an integer', 'seed', `${seed}`);
+    if (!Number.isSafeInteger(seed))
+      throw expected('ERR_ARGUMENT', 'an integer', 'seed', `${seed}`);
     this.seed = seed;
   }
 

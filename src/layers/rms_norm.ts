@@ -1,4 +1,4 @@
-import { serialization, type Tensor } from '@tensorflow/tfjs-core';
+import { serialization, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { rmsNorm } from '../ops/norms';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
@@ -23,7 +23,7 @@ export class RmsNorm extends ParameterLayer {
   }
 
   override call(inputs: Tensor | Tensor[]): Tensor {
-    return rmsNorm(onlyInput(inputs), this.parameter('weight'), this.epsilon);
+    return rmsNorm(onlyInput(inputs), this.parameter<Tensor1D>('weight'), this.epsilon);
   }
 }
 

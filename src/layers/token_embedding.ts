@@ -1,4 +1,11 @@
-import { cast, gather, serialization, type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
+import {
+  cast,
+  gather,
+  serialization,
+  type Tensor,
+  type Tensor2D,
+  tidy,
+} from '@tensorflow/tfjs-core';
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { linear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';

@@ -1,5 +1,11 @@
 import { reshape, type Scalar, type Tensor, type Tensor2D, tidy } from '@tensorflow/tfjs-core';
-import { input, type LayersModel, layers, model, type SymbolicTensor } from '@tensorflow/tfjs-layers';
+import {
+  input,
+  type LayersModel,
+  layers,
+  model,
+  type SymbolicTensor,
+} from '@tensorflow/tfjs-layers';
 import { FastWeightAttention } from '../layers/fast_weight_attention';
 import { GatedMlp } from '../layers/gated_mlp';
 import { RmsNorm } from '../layers/rms_norm';

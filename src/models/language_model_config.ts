@@ -1,4 +1,7 @@
-import { type FastWeightAttentionConfig, fastWeightDims } from '../layers/fast_weight_attention_config';
+import {
+  type FastWeightAttentionConfig,
+  fastWeightDims,
+} from '../layers/fast_weight_attention_config';
 import { expected } from '../native/errors';
 
 /** Settings of the LaCT language model (arXiv 2505.23884, section 4.2; `lact_swiglu`). */
@@ -33,7 +36,7 @@ const defaults: Omit<LanguageModelConfig, 'intermediateSize'> = {
   tttPrenorm: false,
   tttNope: false,
   ropeTheta: 10000,
-  w0W2LowRank: -1,
+  w0w2LowRank: -1,
   useMomentum: true,
   fwInitGain: 0.5,
   normEps: 1e-6,
@@ -82,7 +85,7 @@ const checks: Record<keyof LanguageModelConfig, Check> = {
   tttPrenorm: boolean,
   tttNope: boolean,
   ropeTheta: positive,
-  w0W2LowRank: integer(-1),
+  w0w2LowRank: integer(-1),
   useMomentum: boolean,
   fwInitGain: positive,
   normEps: positive,
@@ -154,6 +157,12 @@ const fixed: Record<string, readonly unknown[]> = {
   hidden_act: ['swish', 'silu'],
 };
 
+/** 'hiddenSize' -> 'hidden_size' */
+function publishedName(name: string): string {
+  if (name === 'w0w2LowRank') return 'w0_w2_low_rank';
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
 /**
  * A config from a published model's config.json (snake_case). Settings of the published code that
  * do not change the model (fused kernels, caches, token ids) are passed over.
@@ -173,7 +182,7 @@ export function fromPublishedConfig(json: Record<string, unknown>): LanguageMode
   }
   const partial: Record<string, unknown> = {};
   for (const name of Object.keys(checks)) {
-    const published = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const published = publishedName(name);
     const value = json[published];
     if (value !== undefined && value !== null) partial[name] = value;
   }

@@ -49,7 +49,7 @@ function initialWeights(
   config: LanguageModelConfig,
 ): FastWeights {
   const full = (name: string): tf.Tensor3D => {
-    if (name === 'w1' || config.w0W2LowRank <= 0) return parameter(params, name);
+    if (name === 'w1' || config.w0w2LowRank <= 0) return parameter(params, name);
     const left = parameter<tf.Tensor3D>(params, `${name}.w_left`);
     const right = parameter<tf.Tensor3D>(params, `${name}.w_right`);
     const identity = tf.eye(left.shape[1], right.shape[2]);

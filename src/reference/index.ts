@@ -1,12 +1,17 @@
 /** The operations and the language model in plain TensorFlow.js, for checks on any backend. */
 import { fastWeightScan } from './fast_weight_scan';
-import { languageModel, languageModelLoss } from './language_model';
+import { evaluateLanguageModel } from './language_model';
 import { newtonSchulz } from './newton_schulz';
 
 export { silu, stepSizes } from './activations';
 export { slidingWindowAttention } from './attention';
 export * from './fast_weight_scan';
-export { languageModel, languageModelLoss } from './language_model';
+export {
+  evaluateLanguageModel,
+  type LanguageModelEvaluation,
+  languageModel,
+  languageModelLoss,
+} from './language_model';
 export * from './newton_schulz';
 export { l2Norm, rmsNorm } from './norms';
 export { shiftedCausalProgram } from './programs';
@@ -16,13 +21,11 @@ export { rotaryEmbedding } from './rotary';
 export interface Implementation {
   fastWeightScan: typeof fastWeightScan;
   newtonSchulz: typeof newtonSchulz;
-  languageModel: typeof languageModel;
-  languageModelLoss: typeof languageModelLoss;
+  evaluateLanguageModel: typeof evaluateLanguageModel;
 }
 
 export const referenceImplementation: Implementation = {
   fastWeightScan,
   newtonSchulz,
-  languageModel,
-  languageModelLoss,
+  evaluateLanguageModel,
 };

@@ -68,3 +68,38 @@ export function languageModelLoss(
     return tf.neg(tf.div(tf.sum(tf.mul(logProbabilities, target)), counted)) as tf.Scalar;
   });
 }
+
+/** What golden cases compare of a model. */
+export interface LanguageModelEvaluation {
+  /** [batch, tokens, vocabSize] */
+  logits: tf.Tensor3D;
+  loss: tf.Scalar;
+  /** The loss's gradient with respect to every parameter, by name. */
+  gradients: Record<string, tf.Tensor>;
+}
+
+/**
+ * Logits, loss and the loss's gradients of one batch.
+ *
+ * @param labels [batch, tokens] int32, as {@link languageModelLoss} takes them
+ * @returns new tensors, the caller's to dispose
+ */
+export function evaluateLanguageModel(
+  params: Record<string, tf.Tensor>,
+  ids: tf.Tensor2D,
+  labels: tf.Tensor2D,
+  config: LanguageModelConfig,
+): LanguageModelEvaluation {
+  const names = Object.keys(params);
+  return tf.tidy(() => {
+    const lossOf = (...values: tf.Tensor[]) => {
+      const given = Object.fromEntries(names.map((name, at) => [name, values[at]]));
+      return languageModelLoss(given, ids, labels, config);
+    };
+    const { value: loss, grads } = tf.valueAndGrads(lossOf)(Object.values(params));
+    const gradients = Object.fromEntries(names.map((name, at) => [name, grads[at]]));
+    const logits = languageModel(params, ids, config);
+    return { logits, loss: loss as tf.Scalar, gradients } as LanguageModelEvaluation &
+      tf.TensorContainerObject;
+  });
+}

@@ -130,7 +130,7 @@ const runNewtonSchulz: CaseRunner = (golden, { newtonSchulz }) => {
   };
 };
 
-const runLanguageModel: CaseRunner = (golden, { languageModel, languageModelLoss }) => {
+const runLanguageModel: CaseRunner = (golden, { evaluateLanguageModel }) => {
   const published = golden.settings.config as Record<string, unknown>;
   const params = withPrefix(golden, 'param.', ['layers.0.mlp.gate_proj.weight']);
   // The files keep the feed-forward width that their parameters have, not the rounded one.
@@ -142,21 +142,19 @@ const runLanguageModel: CaseRunner = (golden, { languageModel, languageModelLoss
     'logits',
     'loss',
   ]);
-  const gradients = withPrefix(golden, 'grad.');
   const results = tf.tidy(() => {
-    const tensors = toTensors(params);
     const [ids, targets] = Object.values(toTensors({ input_ids, labels })) as tf.Tensor2D[];
-    const lossOf = (xs: Tensors) => languageModelLoss(xs, ids, targets, config);
+    const computed = evaluateLanguageModel(toTensors(params), ids, targets, config);
     const outputs: Tensors = {
-      logits: languageModel(tensors, ids, config),
-      loss: tf.reshape(lossOf(tensors), loss.shape),
+      logits: computed.logits,
+      loss: tf.reshape(computed.loss, loss.shape),
     };
-    return { outputs, gradients: gradientsOf(lossOf, tensors, Object.keys(gradients)) };
+    return { outputs, gradients: computed.gradients };
   });
   return {
     tolerance: config.useMuon ? contract.modelWithMuon : contract.model,
     outputs: { logits, loss },
-    gradients,
+    gradients: withPrefix(golden, 'grad.'),
     results,
   };
 };

@@ -26,8 +26,9 @@ export function directionalError(
       .map((gradient, index) => tf.sum(tf.mul(gradient, directions[index])).dataSync()[0])
       .reduce((total, term) => total + term, 0);
     const lossAt = (distance: number) =>
-      loss(...inputs.map((input, index) => tf.add(input, tf.mul(directions[index], distance))))
-        .dataSync()[0];
+      loss(
+        ...inputs.map((input, index) => tf.add(input, tf.mul(directions[index], distance))),
+      ).dataSync()[0];
     const numeric = (lossAt(step) - lossAt(-step)) / (2 * step);
     return Math.abs(analytic - numeric) / Math.max(Math.abs(analytic), Math.abs(numeric));
   });

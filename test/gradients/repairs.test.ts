@@ -9,11 +9,20 @@ type Case = [name: string, f: (...inputs: tf.Tensor[]) => tf.Tensor, shapes: num
 
 const binaries = { maximum: tf.maximum, minimum: tf.minimum, squared: tf.squaredDifference };
 const shapePairs = [
-  [[3, 4], [3, 4]],
+  [
+    [3, 4],
+    [3, 4],
+  ],
   [[3, 4], [4]],
-  [[3, 1], [1, 4]],
+  [
+    [3, 1],
+    [1, 4],
+  ],
   [[], [2, 3]],
-  [[2, 3, 4], [3, 1]],
+  [
+    [2, 3, 4],
+    [3, 1],
+  ],
 ];
 
 const cases: Case[] = [

@@ -72,7 +72,7 @@ describe('fromPublishedConfig', () => {
     expect(config).toMatchObject({
       hiddenSize: 1536,
       numAttnHeads: 24,
-      w0W2LowRank: 32,
+      w0w2LowRank: 32,
       noVSilu: true,
       ropeTheta: 1000000,
       attnQkNorm: true,

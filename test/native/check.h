@@ -39,6 +39,8 @@ void expectSameForAnyThreads(const std::string& what,
 
 void testGemm(Device& device);
 void testSymmetricProduct(Device& device);
+void testSwiglu(Device& device);
+void testSequenceKernels(Device& device);
 void testCpuFeatures();
 void testThreadPool();
 

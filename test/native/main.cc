@@ -57,11 +57,18 @@ void expectSameForAnyThreads(const std::string& what,
 
 int main() {
   using namespace fastweight::test;
+  const fastweight::Status status = fastweight::cpu::environmentIsaStatus();
+  if (!status.isOk()) {
+    std::printf("%s: %s\n", fastweight::codeName(status.code()), status.message().c_str());
+  }
+  std::printf("environment isa: %s\n", fastweight::cpu::isaName(fastweight::cpu::currentIsa()));
   const auto device = fastweight::createCpuDevice();
   testCpuFeatures();
   testThreadPool();
   testGemm(*device);
   testSymmetricProduct(*device);
+  testSwiglu(*device);
+  testSequenceKernels(*device);
   std::string isas;
   for (const auto isa : fastweight::cpu::availableIsas()) {
     isas += std::string(" ") + fastweight::cpu::isaName(isa);

@@ -4,6 +4,11 @@ import * as path from 'node:path';
 const root = path.join(__dirname, '..', '..');
 const build = path.join(root, 'build', 'native_tests');
 
+function run(environment: Record<string, string> = {}) {
+  const program = path.join(build, 'fastweight_native_tests');
+  return spawnSync(program, { encoding: 'utf8', env: { ...process.env, ...environment } });
+}
+
 beforeAll(() => {
   const settings = ['-DCMAKE_BUILD_TYPE=Release', '-DFASTWEIGHT_BUILD_TESTS=ON'];
   execFileSync('cmake', ['-S', root, '-B', build, ...settings]);
@@ -11,9 +16,22 @@ beforeAll(() => {
 }, 600_000);
 
 test('every check of the C++ tests passes', () => {
-  const program = path.join(build, 'fastweight_native_tests');
-  const { status, stdout } = spawnSync(program, { encoding: 'utf8' });
+  const { status, stdout } = run();
   expect(stdout).not.toContain('FAILED');
-  expect(stdout).toMatch(/^[1-9]\d* passed, 0 failed$/m);
+  expect(stdout).toMatch(/^isas: portable/m);
+  expect(stdout).toMatch(/^[1-9]\d{3} passed, 0 failed$/m);
   expect(status).toBe(0);
+});
+
+test('FASTWEIGHT_ISA names the instruction set that is used', () => {
+  expect(run({ FASTWEIGHT_ISA: 'portable' }).stdout).toContain('environment isa: portable');
+});
+
+test('an instruction set that this machine lacks is reported, and the best one is used', () => {
+  const { stdout } = run({ FASTWEIGHT_ISA: 'abacus' });
+  expect(stdout).toMatch(
+    /ERR_ARGUMENT: Expected one of portable.* for FASTWEIGHT_ISA but got 'abacus'/,
+  );
+  const best = /^isas: .*?(\w+)$/m.exec(stdout)?.[1];
+  expect(stdout).toContain(`environment isa: ${best}`);
 });

@@ -175,9 +175,7 @@ test.each<[string, string, RegExp, () => Change]>([
 test('another backend is an ERR_DEVICE_UNAVAILABLE with the remedy', async () => {
   await tf.setBackend('cpu');
   try {
-    expect(() => scanWith({})).toThrow(
-      expect.objectContaining({ code: 'ERR_DEVICE_UNAVAILABLE' }),
-    );
+    expect(() => scanWith({})).toThrow(expect.objectContaining({ code: 'ERR_DEVICE_UNAVAILABLE' }));
     expect(() => scanWith({})).toThrow(/tf\.setBackend\('fastweight-cpu'\)/);
   } finally {
     tf.disposeVariables();

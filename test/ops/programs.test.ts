@@ -12,9 +12,7 @@ test('shiftedCausal reads each chunk, then writes it; the last is only read', ()
 });
 
 test('updateThenApply writes each chunk, then reads it', () => {
-  expect(flat(programs.updateThenApply(6, 4))).toBe(
-    'update 0 4, apply 0 4, update 4 6, apply 4 6',
-  );
+  expect(flat(programs.updateThenApply(6, 4))).toBe('update 0 4, apply 0 4, update 4 6, apply 4 6');
 });
 
 test('bidirectional and contextThenAll write once, then read all', () => {

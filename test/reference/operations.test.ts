@@ -1,9 +1,8 @@
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-layers';
 import * as tf from '@tensorflow/tfjs-core';
-
+import type { FastWeightScanOptions } from '../../src/ops/fast_weight_scan';
 import {
-  type FastWeightScanOptions,
   fastWeightScan,
   l2Norm,
   newtonSchulz,

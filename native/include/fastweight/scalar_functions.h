@@ -9,8 +9,8 @@
 #ifdef __CUDACC__
 #define FASTWEIGHT_SCALAR __host__ __device__ inline
 #else
-// Internal to each file: a file compiled for one instruction set must not lend its copy to another.
-#define FASTWEIGHT_SCALAR static inline
+// Internal linkage: code compiled for one instruction set must not serve the files of another.
+#define FASTWEIGHT_SCALAR [[maybe_unused]] static inline
 #endif
 
 namespace fastweight {
@@ -42,6 +42,60 @@ FASTWEIGHT_SCALAR float exponential(float x) {
   std::memcpy(&low, &lowBits, sizeof low);
   const float result = p * high * low;
   return x != x ? x : result;
+#endif
+}
+
+/// Natural logarithm, error below 2 units in the last place; NaN below 0, -infinity at 0.
+FASTWEIGHT_SCALAR float logarithm(float x) {
+#ifdef __CUDA_ARCH__
+  return logf(x);
+#else
+  // x = m 2^e with m in [sqrt(1/2), sqrt(2)); log(1 + z) = z - z^2 / 2 + z^3 P(z) for z = m - 1.
+  const bool tiny = x < 1.17549435e-38f;
+  const float scaled = tiny ? x * 8388608.0f : x;
+  int32_t bits;
+  std::memcpy(&bits, &scaled, sizeof bits);
+  const int32_t shifted = bits - 0x3f3504f3;  // the bits of sqrt(1/2)
+  const int32_t e = shifted >> 23;
+  const int32_t mantissa = (shifted & 0x7fffff) + 0x3f3504f3;
+  float m;
+  std::memcpy(&m, &mantissa, sizeof m);
+  const float exponent = static_cast<float>(e) - (tiny ? 23.0f : 0.0f);
+  const float z = m - 1.0f;
+  const float z2 = z * z;
+  float p = 7.0376836292e-2f;
+  p = p * z - 1.1514610310e-1f;
+  p = p * z + 1.1676998740e-1f;
+  p = p * z - 1.2420140846e-1f;
+  p = p * z + 1.4249322787e-1f;
+  p = p * z - 1.6668057665e-1f;
+  p = p * z + 2.0000714765e-1f;
+  p = p * z - 2.4999993993e-1f;
+  p = p * z + 3.3333331174e-1f;
+  float y = p * z * z2 - 2.12194440e-4f * exponent - 0.5f * z2;
+  y = (z + y) + 0.693359375f * exponent;
+  if (x > 3.40282347e38f) y = x;
+  if (x == 0.0f) y = -HUGE_VALF;
+  if (x < 0.0f) y = NAN;
+  return x != x ? x : y;
+#endif
+}
+
+/// tanh(x), error below 3 units in the last place.
+FASTWEIGHT_SCALAR float hyperbolicTangent(float x) {
+#ifdef __CUDA_ARCH__
+  return tanhf(x);
+#else
+  const float size = x < 0.0f ? -x : x;
+  const float far = 1.0f - 2.0f / (exponential(2.0f * size) + 1.0f);
+  const float x2 = x * x;
+  float p = -5.70498872745e-3f;
+  p = p * x2 + 2.06390887954e-2f;
+  p = p * x2 - 5.37397155531e-2f;
+  p = p * x2 + 1.33314422036e-1f;
+  p = p * x2 - 3.33332819422e-1f;
+  const float near = p * x2 * x + x;
+  return size < 0.625f ? near : (x < 0.0f ? -far : far);
 #endif
 }
 

@@ -1,0 +1,79 @@
+// Data movement: strided copies, gathers and their sums.
+#include "binding/kernel_arguments.h"
+
+namespace fastweight::binding {
+namespace {
+
+Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
+
+/// The bytes of a tensor that a walk from element `start` reaches, and that all of it is inside.
+/// Throws ERR_SHAPE.
+uint8_t* walkedArgument(const Napi::CallbackInfo& info, size_t index, int64_t start, int bytes,
+                        const StridedPair& layout, const int64_t* strides) {
+  int64_t first = start, last = start;
+  for (int axis = 0; axis < layout.rank; ++axis) {
+    const int64_t extent = (layout.sizes[axis] - 1) * strides[axis];
+    (extent < 0 ? first : last) += extent;
+  }
+  if (first < 0) {
+    check(info.Env(), Status::expected(Code::kShape, "a walk inside the tensor", "layout",
+                                       "element " + std::to_string(first)));
+  }
+  return static_cast<uint8_t*>(elementsArgument(info, index, last + 1, bytes)) + start * bytes;
+}
+
+/// copyStrided(bytesPerElement, from, fromStart, to, toStart, rank), walked as `layout` says
+void copyStrided(const Napi::CallbackInfo& info) {
+  const int bytes = countArgument(info, 0) == 1 ? 1 : 4;
+  const StridedPair layout = layoutArgument(info, 5);
+  for (int axis = 0; axis < layout.rank; ++axis) {
+    if (layout.sizes[axis] <= 0) return;
+  }
+  const void* from =
+      walkedArgument(info, 1, countArgument(info, 2), bytes, layout, layout.firstStrides);
+  void* to = walkedArgument(info, 3, countArgument(info, 4), bytes, layout, layout.secondStrides);
+  deviceOf(info).copyStrided(bytes, layout, from, to);
+}
+
+/// gather(bytesPerElement, x, indices, batch, outer, size, indexCount, inner) -> y
+Napi::Value gather(const Napi::CallbackInfo& info) {
+  Gather g;
+  g.elementBytes = countArgument(info, 0) == 1 ? 1 : 4;
+  g.batch = countArgument(info, 3);
+  g.outer = countArgument(info, 4);
+  g.size = countArgument(info, 5);
+  g.indexCount = countArgument(info, 6);
+  g.inner = countArgument(info, 7);
+  g.x = elementsArgument(info, 1, productOf(info, {g.batch, g.outer, g.size, g.inner}),
+                         g.elementBytes);
+  g.indices = intsArgument(info, 2, productOf(info, {g.batch, g.indexCount}));
+  const Result y(info, productOf(info, {g.batch, g.outer, g.indexCount, g.inner}), g.elementBytes);
+  g.y = y.memory();
+  int32_t wrongIndex = 0;
+  if (!deviceOf(info).gather(g, &wrongIndex)) {
+    y.fail(Status::expected(Code::kRange, "an index in [0, " + std::to_string(g.size - 1) + "]",
+                            "indices", std::to_string(wrongIndex)));
+  }
+  return y.handle();
+}
+
+/// segmentSum(x, ids, rows, inner, segments) -> y [segments, inner]
+Napi::Value segmentSum(const Napi::CallbackInfo& info) {
+  const int64_t rows = countArgument(info, 2), inner = countArgument(info, 3),
+                segments = countArgument(info, 4);
+  const float* x = floatsArgument(info, 0, productOf(info, {rows, inner}));
+  const int32_t* ids = intsArgument(info, 1, rows);
+  const Result y(info, productOf(info, {segments, inner}), 4);
+  deviceOf(info).segmentSum(rows, inner, segments, x, ids, y.floats());
+  return y.handle();
+}
+
+}  // namespace
+
+void registerMovementKernels(Napi::Env env, Napi::Object exports) {
+  exports.Set("copyStrided", Napi::Function::New(env, copyStrided, "copyStrided"));
+  exports.Set("gather", Napi::Function::New(env, gather, "gather"));
+  exports.Set("segmentSum", Napi::Function::New(env, segmentSum, "segmentSum"));
+}
+
+}  // namespace fastweight::binding

@@ -1,0 +1,30 @@
+// Loops over the scalar functions of the models, compiled once per instruction set. To add one, add
+// a pointer here and the loop to vector_kernels.inl.
+#pragma once
+
+#include <cstdint>
+
+namespace fastweight::cpu {
+
+struct VectorKernels {
+  /// hidden = silu(g) * u. [count]
+  void (*swiglu)(int64_t count, const float* g, const float* u, float* hidden);
+  /// One token of SwigluGradient: from g, u and dh to, in their place, the scaled gradients of g
+  /// and u and the scaled hidden layer. rates [3], all [count].
+  void (*swigluGradient)(int64_t count, const float* rates, float* g, float* u, float* dHidden);
+  /// One token of SwigluGradientBackward; adds to ratesCotangent [3].
+  void (*swigluGradientBackward)(int64_t count, const float* rates, float* g, float* u,
+                                 float* dHidden, float* gCotangent, float* uCotangent,
+                                 float* dHiddenCotangent, float* ratesCotangent);
+};
+
+/// Null where the compiler's target has no such instructions.
+const VectorKernels* vectorKernelsPortable();
+const VectorKernels* vectorKernelsAvx2();
+const VectorKernels* vectorKernelsAvx512();
+
+/// The set in use; see cpu_features.h. An entry's value depends on its inputs and its position from
+/// the start of the call.
+const VectorKernels& vectorKernels();
+
+}  // namespace fastweight::cpu

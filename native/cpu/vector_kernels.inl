@@ -1,0 +1,71 @@
+// The loops of vector_kernels.h. Everything here has internal linkage and uses no library
+// templates, so that code compiled for one instruction set is never what the linker keeps for
+// another.
+
+#include "fastweight/scalar_functions.h"
+
+namespace fastweight::cpu {
+namespace {
+
+void swiglu(int64_t count, const float* __restrict g, const float* __restrict u,
+            float* __restrict hidden) {
+  for (int64_t j = 0; j < count; ++j) hidden[j] = silu(g[j]) * u[j];
+}
+
+void swigluGradient(int64_t count, const float* rates, float* __restrict g, float* __restrict u,
+                    float* __restrict dHidden) {
+  const float rate0 = rates[0], rate1 = rates[1], rate2 = rates[2];
+  for (int64_t j = 0; j < count; ++j) {
+    const float gate = g[j], up = u[j], dh = dHidden[j];
+    const float s = sigmoid(gate);
+    const float activation = gate * s;
+    g[j] = rate0 * (dh * up * siluDerivative(gate, s));
+    u[j] = rate2 * (dh * activation);
+    dHidden[j] = rate1 * (activation * up);
+  }
+}
+
+void swigluGradientBackward(int64_t count, const float* rates, float* __restrict g,
+                            float* __restrict u, float* __restrict dHidden,
+                            float* __restrict gCotangent, float* __restrict uCotangent,
+                            float* __restrict dHiddenCotangent, float* ratesCotangent) {
+  // Sums go to fixed lanes, so that their order does not depend on the vector's width.
+  constexpr int kLanes = 16;
+  const float rate0 = rates[0], rate1 = rates[1], rate2 = rates[2];
+  float sums0[kLanes] = {}, sums1[kLanes] = {}, sums2[kLanes] = {};
+  for (int64_t start = 0; start < count; start += kLanes) {
+    const int lanes = count - start < kLanes ? static_cast<int>(count - start) : kLanes;
+    for (int lane = 0; lane < lanes; ++lane) {
+      const int64_t j = start + lane;
+      const float gate = g[j], up = u[j], dh = dHidden[j];
+      const float s = sigmoid(gate);
+      const float activation = gate * s, slope = siluDerivative(gate, s);
+      const float dGate = dh * up * slope, dUp = dh * activation, hidden = activation * up;
+      const float a0 = rate0 * gCotangent[j], a1 = rate1 * dHiddenCotangent[j];
+      const float a2 = rate2 * uCotangent[j];
+      sums0[lane] += gCotangent[j] * dGate;
+      sums1[lane] += dHiddenCotangent[j] * hidden;
+      sums2[lane] += uCotangent[j] * dUp;
+      g[j] = rate0 * dGate;
+      u[j] = rate2 * dUp;
+      dHidden[j] = rate1 * hidden;
+      gCotangent[j] = (a2 * dh + a1 * up) * slope + a0 * dh * up * siluSecondDerivative(gate, s);
+      uCotangent[j] = a0 * dh * slope + a1 * activation;
+      dHiddenCotangent[j] = a0 * up * slope + a2 * activation;
+    }
+  }
+  float sum0 = 0, sum1 = 0, sum2 = 0;
+  for (int lane = 0; lane < kLanes; ++lane) {
+    sum0 += sums0[lane];
+    sum1 += sums1[lane];
+    sum2 += sums2[lane];
+  }
+  ratesCotangent[0] += sum0;
+  ratesCotangent[1] += sum1;
+  ratesCotangent[2] += sum2;
+}
+
+const VectorKernels kVectorKernels = {swiglu, swigluGradient, swigluGradientBackward};
+
+}  // namespace
+}  // namespace fastweight::cpu
