@@ -37,6 +37,11 @@ void CpuDevice::gemm(const Gemm& g) {
               BlockProduct product;
               product.a[0] = operandOf(g.a, b, g.transposeA).at(row, 0);
               product.b[0] = operandOf(g.b, b, g.transposeB).at(0, column);
+              if (g.a2.data != nullptr) {
+                product.terms = 2;
+                product.a[1] = operandOf(g.a2, b, g.transposeA).at(row, 0);
+                product.b[1] = operandOf(g.b2, b, g.transposeB).at(0, column);
+              }
               product.m = rows;
               product.n = columns;
               product.k = g.k;
@@ -45,8 +50,9 @@ void CpuDevice::gemm(const Gemm& g) {
               product.c = g.c.data + b * g.c.stride + row * g.c.leading + column;
               product.cLeading = g.c.leading;
               product.depth = streamsRight(g) ? kStreamedDepth : kDepth;
-              product.addend = product.c;
-              product.addendLeading = g.c.leading;
+              const ConstMatrices addend = g.addend.data != nullptr ? g.addend : g.c;
+              product.addend = addend.data + b * addend.stride + row * addend.leading + column;
+              product.addendLeading = addend.leading;
               multiplyBlock(product);
             });
 }
