@@ -1,6 +1,7 @@
 // The CPU device. Each family of primitives is implemented in a file of its name.
 #pragma once
 
+#include "cpu/buffer_cache.h"
 #include "fastweight/device.h"
 
 namespace fastweight::cpu {
@@ -8,6 +9,7 @@ namespace fastweight::cpu {
 class CpuDevice final : public Device {
  public:
   // cpu_device.cc
+  CpuDevice();
   const char* name() const override { return "cpu"; }
   void* allocate(size_t bytes) override;
   void release(void* memory, size_t bytes) override;
@@ -90,6 +92,9 @@ class CpuDevice final : public Device {
   int64_t firstLabelOutOfRange(int64_t rows, int64_t classes, const int32_t* labels) override;
   void crossEntropy(const CrossEntropy&) override;
   void crossEntropyBackward(const CrossEntropyBackward&) override;
+
+ private:
+  BufferCache buffers_;
 };
 
 }  // namespace fastweight::cpu
