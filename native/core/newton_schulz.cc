@@ -12,7 +12,10 @@ NewtonSchulz::NewtonSchulz(Device& device, NewtonSchulzSchedule schedule,
       epsilon_(epsilon) {
   shorter_ = groups_.front().shorter();
   longer_ = groups_.front().longer();
-  for (const NewtonSchulzMatrices& group : groups_) batch_ += group.batch;
+  for (const NewtonSchulzMatrices& group : groups_) {
+    batch_ += group.batch;
+    turns_ = turns_ || group.rows > group.columns;
+  }
 }
 
 int64_t NewtonSchulz::forwardFloats() const {
@@ -33,11 +36,12 @@ void NewtonSchulz::forward(const float* d, float* out, float* workspace) const {
   float* gram = y + matrixFloats();
   float* polynomial = gram + gramFloats();
   normalise(d, x, norms);
-  for (const NewtonSchulzStep& coefficients : schedule_) {
-    step(coefficients, x, gram, polynomial, y);
+  for (size_t i = 0; i < schedule_.size(); ++i) {
+    const bool endsInOut = i + 1 == schedule_.size() && !turns_;
+    step(schedule_[i], x, gram, polynomial, endsInOut ? out : y);
     std::swap(x, y);
   }
-  reorient(x, out, true);
+  if (turns_) reorient(x, out, true);
 }
 
 // Iterates lie as norms, x of every step and of the end, and each step's gram and polynomial.
@@ -46,28 +50,34 @@ void NewtonSchulz::forwardKeeping(const float* d, float* out, float* iterates) c
   float* x = iterates + normFloats();
   float* gram = x + static_cast<int64_t>(schedule_.size() + 1) * matrixFloats();
   normalise(d, x, iterates);
-  for (const NewtonSchulzStep& coefficients : schedule_) {
-    step(coefficients, x, gram, gram + gramFloats(), x + matrixFloats());
+  for (size_t i = 0; i < schedule_.size(); ++i) {
+    const bool endsInOut = i + 1 == schedule_.size() && !turns_;
+    step(schedule_[i], x, gram, gram + gramFloats(), endsInOut ? out : x + matrixFloats());
     x += matrixFloats();
     gram += 2 * gramFloats();
   }
-  reorient(x, out, true);
+  if (turns_) reorient(x, out, true);
 }
 
 void NewtonSchulz::backward(const float* iterates, const float* outCotangent, float* dCotangent,
                             float* workspace) const {
   const float* xs = iterates + normFloats();
   const float* grams = xs + static_cast<int64_t>(schedule_.size() + 1) * matrixFloats();
-  float* yCotangent = workspace;
-  float* xCotangent = yCotangent + matrixFloats();
-  float* inner = xCotangent + matrixFloats();
+  const float* yCotangent = outCotangent;
+  float* xCotangent = workspace;
+  float* spare = xCotangent + matrixFloats();
+  float* inner = spare + matrixFloats();
   float* gramCotangent = inner + gramFloats();
-  reorient(outCotangent, yCotangent, false);
+  if (turns_) {
+    reorient(outCotangent, spare, false);
+    yCotangent = spare;
+  }
   for (size_t i = schedule_.size(); i-- > 0;) {
     const float* gram = grams + static_cast<int64_t>(2 * i) * gramFloats();
     stepBackward(schedule_[i], xs + static_cast<int64_t>(i) * matrixFloats(), gram,
                  gram + gramFloats(), yCotangent, inner, gramCotangent, xCotangent);
-    std::swap(xCotangent, yCotangent);
+    yCotangent = xCotangent;
+    std::swap(xCotangent, spare);
   }
   int64_t matrix = 0, offset = 0;
   for (const NewtonSchulzMatrices& group : groups_) {
@@ -78,8 +88,7 @@ void NewtonSchulz::backward(const float* iterates, const float* outCotangent, fl
     normalise.transpose = group.rows > group.columns;
     normalise.epsilon = epsilon_;
     normalise.x = packed(xs + offset, shorter_, longer_);
-    normalise.xCotangent =
-        packed(static_cast<const float*>(yCotangent) + offset, shorter_, longer_);
+    normalise.xCotangent = packed(yCotangent + offset, shorter_, longer_);
     normalise.norms = iterates + matrix;
     normalise.dCotangent = packed(dCotangent + offset, group.rows, group.columns);
     device_.frobeniusNormaliseBackward(normalise);

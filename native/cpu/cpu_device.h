@@ -40,11 +40,11 @@ class CpuDevice final : public Device {
   void rowNorms(int64_t rows, int64_t columns, const float* w, float* norms) override;
   void rowNormsBackward(int64_t rows, int64_t columns, const float* w, const float* norms,
                         const float* normsCotangent, float* wCotangent) override;
+  void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
 
   // vector.cc
   void axpby(int64_t count, float alpha, const float* x, float beta, float* y) override;
   void scaleRows(int64_t batch, int64_t count, const float* scales, float* y) override;
-  void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
   void sumRows(int64_t batch, int64_t count, int64_t stride, const float* x, float* out) override;
   void addToRows(int64_t batch, int64_t count, int64_t stride, float alpha, const float* x,
                  float* y) override;

@@ -67,6 +67,8 @@ class NewtonSchulz {
   std::vector<NewtonSchulzMatrices> groups_;
   float epsilon_;
   int64_t batch_ = 0, shorter_ = 0, longer_ = 0;
+  /// Whether a group's rows outnumber its columns.
+  bool turns_ = false;
 };
 
 }  // namespace fastweight
