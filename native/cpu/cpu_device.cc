@@ -4,6 +4,9 @@
 #include <cstring>
 #ifdef _WIN32
 #include <malloc.h>
+#include <windows.h>
+#else
+#include <unistd.h>
 #endif
 
 namespace fastweight {
@@ -11,6 +14,17 @@ namespace cpu {
 namespace {
 
 constexpr size_t kAlignment = 64;
+
+/// Bytes of main memory in this machine.
+size_t physicalMemory() {
+#ifdef _WIN32
+  MEMORYSTATUSEX status;
+  status.dwLength = sizeof status;
+  return GlobalMemoryStatusEx(&status) ? static_cast<size_t>(status.ullTotalPhys) : 0;
+#else
+  return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
+#endif
+}
 
 }  // namespace
 
@@ -43,6 +57,11 @@ void CpuDevice::copyToHost(void* host, const void* device, size_t bytes) {
 
 void CpuDevice::copy(void* to, const void* from, size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+size_t CpuDevice::keptBytesLimit() const {
+  static const size_t limit = physicalMemory() / 32;
+  return limit;
 }
 
 void CpuDevice::zero(void* memory, size_t bytes) {

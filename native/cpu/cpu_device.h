@@ -24,8 +24,10 @@ class CpuDevice final : public Device {
   // swiglu.cc
   void swiglu(const Swiglu&) override;
   void swigluGradient(const SwigluGradient&) override;
+  void scaleSwigluGradient(const ScaleSwigluGradient&) override;
   void swigluGradientBackward(const SwigluGradientBackward&) override;
   int64_t tileTokens(int64_t rows, int64_t hiddenDim) const override;
+  size_t keptBytesLimit() const override;
 
   // normalise.cc
   void frobeniusNormalise(const FrobeniusNormalise&) override;
@@ -51,8 +53,8 @@ class CpuDevice final : public Device {
   void predicate(PredicateOp op, int64_t count, const float* x, uint8_t* y) override;
   bool binary(BinaryOp op, ElementType type, const StridedPair& layout, const void* a,
               const void* b, void* y) override;
-  void select(int elementBytes, int64_t count, int64_t inner, const uint8_t* condition,
-              const void* a, const void* b, void* y) override;
+  void select(int elementBytes, int64_t count, const uint8_t* condition, const void* a,
+              const void* b, void* y) override;
   void cast(ElementType from, ElementType to, int64_t count, const void* x, void* y) override;
   void fill(ElementType type, int64_t count, double value, void* y) override;
   void range(ElementType type, int64_t count, double start, double step, void* y) override;
