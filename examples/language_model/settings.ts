@@ -28,7 +28,7 @@ export const demoSettings: Settings = {
     hiddenSize: 128,
     numHiddenLayers: 2,
     numAttnHeads: 4,
-    numLactHeads: 1,
+    numLactHeads: 2,
     windowSize: 64,
     lactChunkSize: 64,
     useMomentum: true,
