@@ -1,3 +1,4 @@
+import type { CpuAddon } from './cpu_addon';
 import { FastWeightError } from './errors';
 import type { FastWeightAddon } from './fast_weight_addon';
 import { loadNativeModule } from './loader';
@@ -5,7 +6,7 @@ import type { SequenceAddon } from './sequence_addon';
 import type { TensorStorageAddon } from './tensor_storage_addon';
 
 /** The native addon: what `native/binding` exports, name for name. */
-export interface Addon extends TensorStorageAddon, FastWeightAddon, SequenceAddon {
+export interface Addon extends TensorStorageAddon, FastWeightAddon, SequenceAddon, CpuAddon {
   /** Hands over the class of the errors that native code throws; called once, before all else. */
   initialize(errorClass: typeof FastWeightError): void;
 }
