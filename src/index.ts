@@ -28,6 +28,8 @@ export {
 } from './models/language_model_config';
 export { languageModelParameters } from './models/language_model_parameters';
 export { namedParameters, namedVariables, type Parameter } from './models/named_parameters';
+export { instructionSets, numThreads, setNumThreads } from './native/cpu';
+export type { InstructionSet } from './native/cpu_addon';
 export { type ErrorCode, FastWeightError } from './native/errors';
 export { silu, softplus, stepSizes, swiglu } from './ops/activations';
 export {

@@ -1,3 +1,4 @@
+import type { CpuAddon } from './cpu_addon';
 import { FastWeightError } from './errors';
 import type { FastWeightAddon } from './fast_weight_addon';
 import { loadNativeModule } from './loader';
@@ -10,7 +11,8 @@ export interface Addon
   extends TensorStorageAddon,
     TensorKernelsAddon,
     FastWeightAddon,
-    SequenceAddon {
+    SequenceAddon,
+    CpuAddon {
   /** Hands over the class of the errors that native code throws; called once, before all else. */
   initialize(errorClass: typeof FastWeightError): void;
 }
