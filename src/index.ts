@@ -40,7 +40,11 @@ export {
   fastWeightScanOutput,
 } from './ops/fast_weight_scan';
 export { FastWeightState, type FastWeights } from './ops/fast_weight_state';
-export { newtonSchulz } from './ops/newton_schulz';
+export {
+  type NewtonSchulzMethod,
+  type NewtonSchulzOptions,
+  newtonSchulz,
+} from './ops/newton_schulz';
 export type { NewtonSchulzSchedule, NewtonSchulzTriple } from './ops/newton_schulz_schedule';
 export { l2Norm, layerNorm, rmsNorm } from './ops/norms';
 export type { Program, ProgramStep } from './ops/programs';

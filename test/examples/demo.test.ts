@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import { readSafetensors } from '../../src/io/safetensors';
 
 const root = path.join(__dirname, '..', '..');
-const demo = path.join(root, 'build', 'examples', 'language_model', 'main.js');
+const demo = path.join(root, 'build', 'examples', 'examples', 'language_model', 'main.js');
 
 let folder: string;
 
