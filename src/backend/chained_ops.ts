@@ -85,6 +85,7 @@ const otherMethods: Readonly<Record<string, Method>> = {
 /** Gives tensors the methods they lack; those that are there stay. */
 export function registerChainedOps(): void {
   for (const name of opNames) {
+    // biome-ignore lint/performance/noDynamicNamespaceImportAccess: the names are the table above
     const op = tf[name] as Op;
     addMethod(name, function (...parameters) {
       return op(this, ...parameters);
