@@ -4,6 +4,15 @@
  */
 import './kernels/register';
 
+export {
+  type BatchShape,
+  randomBatch,
+  sequentialBatches,
+  type TokenBatch,
+  textBytes,
+} from './data/byte_dataset';
+export { Random } from './data/random';
+export { type LineChart, type LineSeries, lineChartSvg } from './io/chart';
 export { FastWeightAttention } from './layers/fast_weight_attention';
 export type { FastWeightAttentionConfig } from './layers/fast_weight_attention_config';
 export { GatedMlp, type GatedMlpConfig } from './layers/gated_mlp';
@@ -40,4 +49,22 @@ export {
   slidingWindowAttention,
 } from './ops/sliding_window_attention';
 export { softmaxCrossEntropy } from './ops/softmax_cross_entropy';
+export { AdamW, type AdamWOptions } from './optimizers/adamw';
 export * as reference from './reference';
+export {
+  readCheckpoint,
+  type TrainingCheckpoint,
+  writeCheckpoint,
+} from './training/checkpoint';
+export { clipByGlobalNorm, globalNorm } from './training/clip_gradients';
+export { bitsPerByte, meanLoss } from './training/evaluate';
+export { type Schedule, type WarmupCosine, warmupCosine } from './training/schedule';
+export {
+  type LossFunction,
+  type ScheduledOptimizer,
+  type StepReport,
+  Trainer,
+  type TrainerOptions,
+} from './training/trainer';
+export { type Comparison, compare, describeComparison, holds } from './verify/compare';
+export { contract, type Tolerance } from './verify/contract';

@@ -1,6 +1,7 @@
 // The CPU device. Each family of primitives is implemented in a file of its name.
 #pragma once
 
+#include "cpu/buffer_cache.h"
 #include "fastweight/device.h"
 
 namespace fastweight::cpu {
@@ -8,6 +9,7 @@ namespace fastweight::cpu {
 class CpuDevice final : public Device {
  public:
   // cpu_device.cc
+  CpuDevice();
   const char* name() const override { return "cpu"; }
   void* allocate(size_t bytes) override;
   void release(void* memory, size_t bytes) override;
@@ -24,8 +26,10 @@ class CpuDevice final : public Device {
   // swiglu.cc
   void swiglu(const Swiglu&) override;
   void swigluGradient(const SwigluGradient&) override;
+  void scaleSwigluGradient(const ScaleSwigluGradient&) override;
   void swigluGradientBackward(const SwigluGradientBackward&) override;
   int64_t tileTokens(int64_t rows, int64_t hiddenDim) const override;
+  size_t keptBytesLimit() const override;
 
   // normalise.cc
   void frobeniusNormalise(const FrobeniusNormalise&) override;
@@ -36,11 +40,11 @@ class CpuDevice final : public Device {
   void rowNorms(int64_t rows, int64_t columns, const float* w, float* norms) override;
   void rowNormsBackward(int64_t rows, int64_t columns, const float* w, const float* norms,
                         const float* normsCotangent, float* wCotangent) override;
+  void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
 
   // vector.cc
   void axpby(int64_t count, float alpha, const float* x, float beta, float* y) override;
   void scaleRows(int64_t batch, int64_t count, const float* scales, float* y) override;
-  void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
   void sumRows(int64_t batch, int64_t count, int64_t stride, const float* x, float* out) override;
   void addToRows(int64_t batch, int64_t count, int64_t stride, float alpha, const float* x,
                  float* y) override;
@@ -88,6 +92,9 @@ class CpuDevice final : public Device {
   int64_t firstLabelOutOfRange(int64_t rows, int64_t classes, const int32_t* labels) override;
   void crossEntropy(const CrossEntropy&) override;
   void crossEntropyBackward(const CrossEntropyBackward&) override;
+
+ private:
+  BufferCache buffers_;
 };
 
 }  // namespace fastweight::cpu

@@ -12,7 +12,7 @@ namespace fastweight::cpu {
 namespace {
 
 /// Workspace floats of a tile, about half of a server core's share of the last cache level.
-constexpr int64_t kTileFloats = int64_t{1} << 20;
+constexpr int64_t kTileFloats = int64_t{1} << 22;
 
 constexpr float kUnitRates[3] = {1, 1, 1};
 
@@ -48,6 +48,15 @@ void multiplyThen(const FusedProduct* products, int count, int64_t m, int64_t n,
       &epilogue);
 }
 
+/// body(b, t) for every token of every batch entry, on all threads.
+template <typename Body>
+void forTokens(int64_t batch, int64_t tokens, int64_t hiddenDim, Body body) {
+  const int64_t grain = std::max<int64_t>(1, 4096 / std::max<int64_t>(1, hiddenDim));
+  parallelFor(batch * tokens, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) body(item / tokens, item % tokens);
+  });
+}
+
 }  // namespace
 
 int64_t CpuDevice::tileTokens(int64_t rows, int64_t hiddenDim) const {
@@ -65,7 +74,9 @@ void CpuDevice::swiglu(const Swiglu& p) {
                   productWithRows(p.x, p.w02, b, row, column, p.keyDim),
                   productWithRows(p.x, p.w02, b, row, p.hiddenDim + column, p.keyDim)};
               // g and u stay with the thread; in gateUp only where it has no memory for them.
-              float* tiles = threadScratch(ScratchUse::kTiles, 2 * groupRows() * columns);
+              float* tiles = p.keepGateUp
+                                 ? nullptr
+                                 : threadScratch(ScratchUse::kTiles, 2 * groupRows() * columns);
               const int64_t leading = tiles != nullptr ? 2 * columns : p.gateUp.leading;
               products[0].c = tiles != nullptr ? tiles : entryOf(p.gateUp, b, row, column);
               products[1].c = products[0].c + (tiles != nullptr ? columns : p.hiddenDim);
@@ -103,26 +114,36 @@ void CpuDevice::swigluGradient(const SwigluGradient& p) {
               multiplyThen(products, 3, rows, columns, [&](int64_t start, int64_t count) {
                 if (p.activationsOnly) return;
                 for (int64_t t = start; t < start + count; ++t) {
-                  vectorKernels().swigluGradient(
-                      columns, ratesOf(p.rates, b, row + t), products[0].c + t * p.gateUp.leading,
-                      products[1].c + t * p.gateUp.leading, products[2].c + t * p.dHidden.leading);
+                  float* gate = products[0].c + t * p.gateUp.leading;
+                  float* up = products[1].c + t * p.gateUp.leading;
+                  float* dHidden = products[2].c + t * p.dHidden.leading;
+                  vectorKernels().swigluGradient(columns, ratesOf(p.rates, b, row + t), gate, up,
+                                                 dHidden, gate, up, dHidden);
                 }
               });
             });
 }
 
+void CpuDevice::scaleSwigluGradient(const ScaleSwigluGradient& p) {
+  forTokens(p.batch, p.tokens, p.hiddenDim, [&](int64_t b, int64_t t) {
+    const float* gate = entryOf(p.gateUp, b, t, 0);
+    float* scaled = entryOf(p.scaledGateUp, b, t, 0);
+    vectorKernels().swigluGradient(p.hiddenDim, ratesOf(p.rates, b, t), gate, gate + p.hiddenDim,
+                                   entryOf(p.dHidden, b, t, 0), scaled, scaled + p.hiddenDim,
+                                   entryOf(p.scaledHidden, b, t, 0));
+  });
+}
+
 void CpuDevice::swigluGradientBackward(const SwigluGradientBackward& p) {
-  const int64_t grain = std::max<int64_t>(1, 4096 / std::max<int64_t>(1, p.hiddenDim));
-  parallelFor(p.batch * p.tokens, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t b = item / p.tokens, t = item % p.tokens;
-      float* gate = entryOf(p.gateUp, b, t, 0);
-      float* gateCotangent = entryOf(p.gateUpCotangent, b, t, 0);
-      vectorKernels().swigluGradientBackward(
-          p.hiddenDim, ratesOf(p.rates, b, t), gate, gate + p.hiddenDim,
-          entryOf(p.dHidden, b, t, 0), gateCotangent, gateCotangent + p.hiddenDim,
-          entryOf(p.dHiddenCotangent, b, t, 0), entryOf(p.ratesCotangent, b, t, 0));
-    }
+  forTokens(p.batch, p.tokens, p.hiddenDim, [&](int64_t b, int64_t t) {
+    const float* gate = entryOf(p.gateUp, b, t, 0);
+    float* scaled = entryOf(p.scaledGateUp, b, t, 0);
+    float* cotangent = entryOf(p.gateUpCotangent, b, t, 0);
+    vectorKernels().swigluGradientBackward(
+        p.hiddenDim, ratesOf(p.rates, b, t), gate, gate + p.hiddenDim, entryOf(p.dHidden, b, t, 0),
+        scaled, scaled + p.hiddenDim, entryOf(p.scaledHidden, b, t, 0), cotangent,
+        cotangent + p.hiddenDim, entryOf(p.dHiddenCotangent, b, t, 0),
+        entryOf(p.ratesCotangent, b, t, 0));
   });
 }
 

@@ -33,23 +33,6 @@ void CpuDevice::scaleRows(int64_t batch, int64_t count, const float* scales, flo
   });
 }
 
-void CpuDevice::dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) {
-  parallelFor(batch, 1, [=](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float* a = x + row * count;
-      const float* b = y + row * count;
-      double sum = 0;
-      for (int64_t start = 0; start < count; start += 64) {
-        const int64_t stop = start + 64 < count ? start + 64 : count;
-        float block = 0;
-        for (int64_t i = start; i < stop; ++i) block += a[i] * b[i];
-        sum += block;
-      }
-      out[row] += static_cast<float>(sum);
-    }
-  });
-}
-
 void CpuDevice::sumRows(int64_t batch, int64_t count, int64_t stride, const float* x, float* out) {
   for (int64_t row = 0; row < batch; ++row) {
     double sum = 0;
