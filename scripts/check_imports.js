@@ -23,6 +23,7 @@ const mayImport = {
   data: uses('io', 'native'),
   layers: uses('ops', ...core),
   models: uses(...surface),
+  training: uses('models', 'data', ...surface),
   reference: uses(),
 };
 

@@ -54,16 +54,15 @@ Napi::Value binary(const Napi::CallbackInfo& info) {
   return y.handle();
 }
 
-/// select(bytesPerElement, condition, a, b, count, inner) -> y
+/// select(bytesPerElement, condition, a, b, count) -> y
 Napi::Value select(const Napi::CallbackInfo& info) {
   const int bytes = countArgument(info, 0) == 1 ? 1 : 4;
   const int64_t count = countArgument(info, 4);
-  const int64_t inner = countArgument(info, 5) > 0 ? countArgument(info, 5) : 1;
-  const void* condition = elementsArgument(info, 1, count / inner, 1);
+  const void* condition = elementsArgument(info, 1, count, 1);
   const void* a = elementsArgument(info, 2, count, bytes);
   const void* b = elementsArgument(info, 3, count, bytes);
   const Result y(info, count, bytes);
-  deviceOf(info).select(bytes, count, inner, static_cast<const uint8_t*>(condition), a, b,
+  deviceOf(info).select(bytes, count, static_cast<const uint8_t*>(condition), a, b,
                         y.memory());
   return y.handle();
 }

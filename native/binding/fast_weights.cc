@@ -120,6 +120,10 @@ struct ScanCall {
                          : norm == "none" ? WeightNorm::kNone
                                           : WeightNorm::kPost;
     options.detachNorm = fields.flag("detachNorm");
+    const std::string memory = fields.text("memory");
+    options.memory = memory == "store"       ? ScanMemory::kStore
+                     : memory == "recompute" ? ScanMemory::kRecompute
+                                             : ScanMemory::kAuto;
     options.newtonSchulz = readSchedule(fields);
     options.normEpsilon = fields.real("normEpsilon");
     options.newtonSchulzEpsilon = fields.real("newtonSchulzEpsilon");
@@ -210,7 +214,8 @@ void newtonSchulz(const Napi::CallbackInfo& info) {
   }
   Device& device = *environment.device;
   const NewtonSchulz iteration(device, readSchedule(fields), {shape}, fields.real("epsilon"));
-  const int64_t floats = backward ? iteration.backwardFloats() : iteration.forwardFloats();
+  const int64_t floats =
+      backward ? iteration.iterateFloats() + iteration.backwardFloats() : iteration.forwardFloats();
   const size_t bytes = static_cast<size_t>(floats) * sizeof(float);
   void* workspace = device.allocate(bytes);
   if (workspace == nullptr) {
@@ -218,7 +223,9 @@ void newtonSchulz(const Napi::CallbackInfo& info) {
                                               std::to_string(bytes) + " bytes but got none"));
   }
   if (backward) {
-    iteration.backward(d, outCotangent, dCotangent, static_cast<float*>(workspace));
+    auto* iterates = static_cast<float*>(workspace);
+    iteration.forwardKeeping(d, dCotangent, iterates);
+    iteration.backward(iterates, outCotangent, dCotangent, iterates + iteration.iterateFloats());
   } else {
     iteration.forward(d, out, static_cast<float*>(workspace));
   }

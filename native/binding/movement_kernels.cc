@@ -51,8 +51,11 @@ Napi::Value gather(const Napi::CallbackInfo& info) {
   g.y = y.memory();
   int32_t wrongIndex = 0;
   if (!deviceOf(info).gather(g, &wrongIndex)) {
-    y.fail(Status::expected(Code::kRange, "an index in [0, " + std::to_string(g.size - 1) + "]",
-                            "indices", std::to_string(wrongIndex)));
+    const std::string range = "[0, " + std::to_string(g.size - 1) + "]";
+    const std::string index = std::to_string(wrongIndex);
+    // The sentence that tfjs's users know follows ours.
+    y.fail(Status(Code::kRange, "Expected an index in " + range + " for indices but got " + index +
+                                    ". GatherV2: the index value " + index + " is not in " + range));
   }
   return y.handle();
 }

@@ -25,13 +25,14 @@ class Forward {
                                             " bytes but got none");
     }
     start();
-    for (const ProgramStep& step : program_) {
-      if (step.kind == ProgramStep::Kind::kApply) {
-        apply(step);
+    for (size_t index = 0; index < program_.size(); ++index) {
+      if (program_[index].kind == ProgramStep::Kind::kApply) {
+        apply(index);
       } else {
-        update(step);
+        update(index);
       }
     }
+    if (tape_ != nullptr) device_.copy(tape_->finalLive(), live_.data(), bytesOf(live_));
     FASTWEIGHT_RETURN_IF_ERROR(device_.synchronize());
     if (!device_.allFinite(live_.count(), live_.data())) {
       return Status::expected(Code::kNonFinite, "finite weights after the updates",
@@ -87,7 +88,9 @@ class Forward {
   }
 
   /// o_t = f(q_t) for the step's tokens.
-  void apply(const ProgramStep& step) {
+  void apply(size_t index) {
+    const ProgramStep& step = program_[index];
+    const bool keeps = tape_ != nullptr && tape_->storesAll();
     const int64_t outputRows = outputTokens(program_);
     const Matrices output = packed(outputs_.output, outputRows, shape().valueDim);
     engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
@@ -98,7 +101,8 @@ class Forward {
       swiglu.hiddenDim = shape().hiddenDim;
       swiglu.x = engine_.q().at(start);
       swiglu.w02 = live_.w02();
-      swiglu.gateUp = gateUp_;
+      swiglu.keepGateUp = keeps;
+      swiglu.gateUp = keeps ? keptGateUp(index).at(start - step.start) : gateUp_;
       swiglu.hidden = hidden_;
       device_.swiglu(swiglu);
       device_.gemm(engine_.tokenProduct(tokens, shape().valueDim, shape().hiddenDim, hidden_,
@@ -107,43 +111,81 @@ class Forward {
     });
   }
 
-  void update(const ProgramStep& step) {
+  void update(size_t index) {
     if (tape_ != nullptr) {
-      device_.copy(tape_->live(updates_), live_.data(), bytesOf(live_));
-      if (engine_.hasMain()) device_.copy(tape_->main(updates_), main_.data(), bytesOf(main_));
+      device_.copy(tape_->live(index), live_.data(), bytesOf(live_));
+      if (engine_.hasMain()) device_.copy(tape_->main(index), main_.data(), bytesOf(main_));
     }
-    descend(step);
-    if (tape_ != nullptr) device_.copy(tape_->step(updates_), d_.data(), bytesOf(d_));
-    if (engine_.hasMuon()) engine_.newtonSchulzForward(d_, step_, newtonSchulz_);
-    const WeightSet& increment = engine_.hasMuon() ? step_ : d_;
+    descend(index);
+    if (tape_ != nullptr) device_.copy(tape_->step(index), d_.data(), bytesOf(d_));
+    const WeightSet increment = orthogonalise(index);
     const int64_t rows02 = WeightSet::normRows02(shape());
     renormalise(rows02, shape().keyDim, increment.data(), norms_, main_.data(), live_.data());
     renormalise(shape().rows * shape().valueDim, shape().hiddenDim, increment.data1(),
                 norms_ + rows02, main_.data1(), live_.data1());
-    ++updates_;
+  }
+
+  /// What d adds to the weights.
+  WeightSet orthogonalise(size_t index) {
+    if (!engine_.hasMuon()) return d_;
+    if (tape_ == nullptr || !tape_->storesAll()) {
+      engine_.newtonSchulzForward(d_, step_, newtonSchulz_);
+      return step_;
+    }
+    const WeightSet kept = engine_.set(tape_->increment(index));
+    engine_.newtonSchulzForwardKeeping(d_, kept, tape_->iterates(index));
+    return kept;
+  }
+
+  Matrices keptGateUp(size_t index) const {
+    return packed(tape_->gateUp(index), program_[index].tokens(), 2 * shape().hiddenDim);
+  }
+
+  Matrices keptDHidden(size_t index) const {
+    return packed(tape_->dHidden(index), program_[index].tokens(), shape().hiddenDim);
+  }
+
+  /// Leaves a tile's scaled gradients in gateUp_ and hidden_.
+  void tileGradient(size_t index, int64_t start, int64_t tokens) {
+    const bool keeps = tape_ != nullptr && tape_->storesAll();
+    const int64_t within = start - program_[index].start;
+    SwigluGradient gradient;
+    gradient.batch = shape().rows;
+    gradient.tokens = tokens;
+    gradient.keyDim = shape().keyDim;
+    gradient.valueDim = shape().valueDim;
+    gradient.hiddenDim = shape().hiddenDim;
+    gradient.activationsOnly = keeps;
+    gradient.k = engine_.k().at(start);
+    gradient.v = engine_.v().at(start);
+    gradient.w02 = live_.w02();
+    gradient.w1 = live_.w1();
+    gradient.rates = engine_.rates().at(start);
+    gradient.gateUp = keeps ? keptGateUp(index).at(within) : gateUp_;
+    gradient.dHidden = keeps ? keptDHidden(index).at(within) : hidden_;
+    device_.swigluGradient(gradient);
+    if (!keeps) return;
+    ScaleSwigluGradient scale;
+    scale.batch = shape().rows;
+    scale.tokens = tokens;
+    scale.hiddenDim = shape().hiddenDim;
+    scale.rates = gradient.rates;
+    scale.gateUp = gradient.gateUp;
+    scale.dHidden = gradient.dHidden;
+    scale.scaledGateUp = gateUp_;
+    scale.scaledHidden = hidden_;
+    device_.scaleSwigluGradient(scale);
   }
 
   /// d <- gradient of the step's tokens + beta * d.
-  void descend(const ProgramStep& step) {
+  void descend(size_t index) {
+    const ProgramStep& step = program_[index];
     const bool separate = engine_.ranks() > 1;
     const WeightSet& sum = separate ? step_ : d_;
     if (engine_.hasMomentum()) engine_.meanMomentum(step, betas_);
     bool first = true;
     engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
-      SwigluGradient gradient;
-      gradient.batch = shape().rows;
-      gradient.tokens = tokens;
-      gradient.keyDim = shape().keyDim;
-      gradient.valueDim = shape().valueDim;
-      gradient.hiddenDim = shape().hiddenDim;
-      gradient.k = engine_.k().at(start);
-      gradient.v = engine_.v().at(start);
-      gradient.w02 = live_.w02();
-      gradient.w1 = live_.w1();
-      gradient.rates = engine_.rates().at(start);
-      gradient.gateUp = gateUp_;
-      gradient.dHidden = hidden_;
-      device_.swigluGradient(gradient);
+      tileGradient(index, start, tokens);
       Gemm d02 = engine_.weightProduct(tokens, 2 * shape().hiddenDim, shape().keyDim, gateUp_,
                                        engine_.k().at(start), sum.w02(), first ? 0.0f : 1.0f);
       Gemm d1 =
@@ -198,7 +240,7 @@ class Forward {
   float* betas_ = nullptr;
   float* newtonSchulz_ = nullptr;
   Matrices gateUp_, hidden_;
-  int64_t written_ = 0, updates_ = 0;
+  int64_t written_ = 0;
 };
 
 Status checkFinite(Device& device, int64_t count, const float* values, const char* name) {
@@ -215,13 +257,13 @@ Status fastWeightScan(Device& device, const ScanShape& shape, const Program& pro
   const int64_t tokens = shape.rows * shape.tokens;
   FASTWEIGHT_RETURN_IF_ERROR(checkFinite(device, 3 * tokens, inputs.rates, "rates"));
   FASTWEIGHT_RETURN_IF_ERROR(checkFinite(device, tokens, inputs.momentum, "momentum"));
+  const ScanEngine engine(device, shape, options, inputs);
   if (tape != nullptr) {
-    *tape = ScanTape::create(device, shape, options, updateCount(program));
+    *tape = ScanTape::create(device, shape, program, options, engine.newtonSchulzIterateFloats());
     if (*tape == nullptr) {
       return Status(Code::kOutOfMemory, "Expected room for the scan's tape but got none");
     }
   }
-  const ScanEngine engine(device, shape, options, inputs);
   return Forward(engine, program, outputs, tape != nullptr ? tape->get() : nullptr).run();
 }
 

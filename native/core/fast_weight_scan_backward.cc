@@ -28,17 +28,15 @@ class Backward {
                                             " bytes but got none");
     }
     start();
-    int64_t update = updateCount(program_);
     int64_t outputEnd = outputTokens(program_);
-    setWeightsAfter(update);
-    for (size_t i = program_.size(); i-- > 0;) {
-      const ProgramStep& step = program_[i];
-      if (step.kind == ProgramStep::Kind::kApply) {
-        outputEnd -= step.tokens();
-        if (cotangents_.output != nullptr) applyBackward(step, outputEnd);
+    current_ = engine_.set(tape_.finalLive());
+    for (size_t index = program_.size(); index-- > 0;) {
+      if (program_[index].kind == ProgramStep::Kind::kApply) {
+        outputEnd -= program_[index].tokens();
+        if (cotangents_.output != nullptr) applyBackward(index, outputEnd);
       } else {
-        setWeightsAfter(--update);
-        updateBackward(step, update);
+        current_ = engine_.set(tape_.live(index));
+        updateBackward(index);
       }
     }
     finish();
@@ -51,11 +49,15 @@ class Backward {
   int64_t workspaceFloats() const {
     const int64_t set = Workspace::aligned(WeightSet::floats(shape()));
     const int64_t tileRows = shape().rows * engine_.tile;
-    return 6 * set + 2 * Workspace::aligned(WeightSet::normRows(shape())) +
+    return 5 * set + 2 * Workspace::aligned(WeightSet::normRows(shape())) +
            2 * Workspace::aligned(shape().rows + 1) +
            2 * Workspace::aligned(tileRows * 2 * shape().hiddenDim) +
            2 * Workspace::aligned(tileRows * shape().hiddenDim) +
-           engine_.newtonSchulzBackwardFloats();
+           engine_.newtonSchulzBackwardFloats() + recomputedIterateFloats();
+  }
+
+  int64_t recomputedIterateFloats() const {
+    return tape_.storesAll() ? 0 : engine_.newtonSchulzIterateFloats();
   }
 
   WeightSet takeSet() { return engine_.set(workspace_.take(WeightSet::floats(shape()))); }
@@ -71,7 +73,6 @@ class Backward {
   void start() {
     const int64_t tileRows = shape().rows * engine_.tile;
     const int64_t normRows = WeightSet::normRows(shape());
-    current_ = takeSet();
     liveCotangent_ = takeSet();
     stepCotangent_ = takeSet();
     increment_ = engine_.hasMuon() ? takeSet() : stepCotangent_;
@@ -89,6 +90,7 @@ class Backward {
     dHidden_ = tileOf(shape().hiddenDim);
     dHiddenCotangent_ = tileOf(shape().hiddenDim);
     newtonSchulz_ = workspace_.take(engine_.newtonSchulzBackwardFloats());
+    iterates_ = workspace_.take(recomputedIterateFloats());
 
     const ScanInputs& inputs = engine_.inputs;
     if (engine_.hasNorms()) {
@@ -111,53 +113,73 @@ class Backward {
     zeroGradient(gradients_.momentum, tokens);
   }
 
-  /// Points current_ at the live weights that hold after `update` updates: those kept before the
-  /// next one, or the final ones, which are made again from the last update's.
-  void setWeightsAfter(int64_t update) {
-    if (update < updateCount(program_)) {
-      current_ = engine_.set(tape_.live(update));
-      return;
-    }
-    if (update == 0) {
-      engine_.gather(engine_.inputs.weights, current_);
-      return;
-    }
-    const int64_t last = update - 1;
-    const WeightSet main = mainBefore(last);
-    device_.copy(current_.data(), main.data(), static_cast<size_t>(main.count()) * sizeof(float));
-    const WeightSet increment = incrementOf(last);
-    const int64_t rows02 = WeightSet::normRows02(shape());
-    renormalise(rows02, shape().keyDim, increment.data(), norms_, current_.data());
-    renormalise(shape().rows * shape().valueDim, shape().hiddenDim, increment.data1(),
-                norms_ + rows02, current_.data1());
+  WeightSet mainBefore(size_t index) const {
+    return engine_.set(engine_.hasMain() ? tape_.main(index) : tape_.live(index));
   }
 
-  void renormalise(int64_t rows, int64_t columns, const float* increment, const float* norms,
-                   float* weights) {
-    StepAndRenormalise step;
-    step.rows = rows;
-    step.columns = columns;
-    step.epsilon = engine_.options.normEpsilon;
-    step.step = increment;
-    step.norms = norms;
-    step.main = weights;
-    step.live = engine_.hasNorms() ? weights : nullptr;
-    device_.stepAndRenormalise(step);
-  }
-
-  WeightSet mainBefore(int64_t update) const {
-    return engine_.set(engine_.hasMain() ? tape_.main(update) : tape_.live(update));
-  }
-
-  /// What update `update` added to the main weights.
-  WeightSet incrementOf(int64_t update) {
-    const WeightSet d = engine_.set(tape_.step(update));
+  /// What an update added to the main weights; its iterates are in iteratesOf() from then on.
+  WeightSet incrementOf(size_t index) {
+    if (tape_.storesAll()) return engine_.set(tape_.increment(index));
+    const WeightSet d = engine_.set(tape_.step(index));
     if (!engine_.hasMuon()) return d;
-    engine_.newtonSchulzForward(d, increment_, newtonSchulz_);
+    engine_.newtonSchulzForwardKeeping(d, increment_, iterates_);
     return increment_;
   }
 
-  void applyBackward(const ProgramStep& step, int64_t outputStart) {
+  const float* iteratesOf(size_t index) const {
+    return tape_.storesAll() ? tape_.iterates(index) : iterates_;
+  }
+
+  /// [g | u] and dh of the tokens from `within` on, as the forward kept them.
+  ConstMatrices keptGateUp(size_t index, int64_t within) const {
+    return packed(static_cast<const float*>(tape_.gateUp(index)), program_[index].tokens(),
+                  2 * shape().hiddenDim)
+        .at(within);
+  }
+  ConstMatrices keptDHidden(size_t index, int64_t within) const {
+    return packed(static_cast<const float*>(tape_.dHidden(index)), program_[index].tokens(),
+                  shape().hiddenDim)
+        .at(within);
+  }
+
+  /// The per-token products of `tokens` tokens into gateUp_ and dHidden_.
+  SwigluGradient tileGradient(int64_t tokens, ConstMatrices k, ConstMatrices v) const {
+    SwigluGradient gradient;
+    gradient.batch = shape().rows;
+    gradient.tokens = tokens;
+    gradient.keyDim = shape().keyDim;
+    gradient.valueDim = shape().valueDim;
+    gradient.hiddenDim = shape().hiddenDim;
+    gradient.k = k;
+    gradient.v = v;
+    gradient.w02 = current_.w02();
+    gradient.w1 = current_.w1();
+    gradient.gateUp = gateUp_;
+    gradient.dHidden = dHidden_;
+    return gradient;
+  }
+
+  /// Leaves the cotangent of [g | u] in gateUp_ and the hidden layer in dHidden_.
+  void hiddenBackward(size_t index, int64_t start, int64_t tokens, ConstMatrices cotangent) {
+    if (!tape_.storesAll()) {
+      device_.swigluGradient(tileGradient(tokens, engine_.q().at(start), cotangent));
+      return;
+    }
+    device_.gemm(engine_.tokenProduct(tokens, shape().hiddenDim, shape().valueDim, cotangent,
+                                      current_.w1(), false, dHidden_, 0));
+    ScaleSwigluGradient scale;
+    scale.batch = shape().rows;
+    scale.tokens = tokens;
+    scale.hiddenDim = shape().hiddenDim;
+    scale.gateUp = keptGateUp(index, start - program_[index].start);
+    scale.dHidden = dHidden_;
+    scale.scaledGateUp = gateUp_;
+    scale.scaledHidden = dHidden_;
+    device_.scaleSwigluGradient(scale);
+  }
+
+  void applyBackward(size_t index, int64_t outputStart) {
+    const ProgramStep& step = program_[index];
     const ConstMatrices outputCotangent =
         packed(cotangents_.output, outputTokens(program_), shape().valueDim).at(outputStart);
     const Matrices dq = packed(gradients_.q, shape().tokens, shape().keyDim);
@@ -165,19 +187,7 @@ class Backward {
     engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
       const ConstMatrices q = engine_.q().at(start);
       const ConstMatrices cotangent = outputCotangent.at(start - step.start);
-      SwigluGradient gradient;
-      gradient.batch = shape().rows;
-      gradient.tokens = tokens;
-      gradient.keyDim = key;
-      gradient.valueDim = value;
-      gradient.hiddenDim = hidden;
-      gradient.k = q;
-      gradient.v = cotangent;
-      gradient.w02 = current_.w02();
-      gradient.w1 = current_.w1();
-      gradient.gateUp = gateUp_;
-      gradient.dHidden = dHidden_;
-      device_.swigluGradient(gradient);
+      hiddenBackward(index, start, tokens, cotangent);
       device_.gemm(engine_.tokenProduct(tokens, key, 2 * hidden, gateUp_, current_.w02(), false,
                                         dq.at(start), 1));
       device_.gemm(
@@ -187,30 +197,30 @@ class Backward {
     });
   }
 
-  void updateBackward(const ProgramStep& step, int64_t update) {
+  void updateBackward(size_t index) {
     if (engine_.ranks() > 1) {
       engine_.options.communicator->sum(liveCotangent_.count(), liveCotangent_.data());
     }
-    stepBackward(update);
+    stepBackward(index);
     if (engine_.ranks() > 1 && engine_.options.communicator->rank() > 0) zero(liveCotangent_);
     if (engine_.hasMuon()) {
-      engine_.newtonSchulzBackward(engine_.set(tape_.step(update)), stepCotangent_, stepCotangent_,
+      engine_.newtonSchulzBackward(iteratesOf(index), stepCotangent_, stepCotangent_,
                                    newtonSchulz_);
     }
-    if (engine_.hasMomentum()) momentumBackward(step, update);
-    descendBackward(step);
+    if (engine_.hasMomentum()) momentumBackward(index);
+    descendBackward(index);
   }
 
   /// From the cotangent of the weights after the update to those of its increment
   /// (stepCotangent_) and of the weights before it.
-  void stepBackward(int64_t update) {
+  void stepBackward(size_t index) {
     const size_t bytes = static_cast<size_t>(liveCotangent_.count()) * sizeof(float);
+    const WeightSet increment = incrementOf(index);
     if (!engine_.hasNorms()) {
       device_.copy(stepCotangent_.data(), liveCotangent_.data(), bytes);
       return;
     }
-    const WeightSet increment = incrementOf(update);
-    const WeightSet main = mainBefore(update);
+    const WeightSet main = mainBefore(index);
     const WeightSet& sum = engine_.hasMain() ? mainCotangent_ : liveCotangent_;
     const int64_t rows02 = WeightSet::normRows02(shape());
     renormaliseBackward(rows02, shape().keyDim, main.data(), increment.data(), norms_,
@@ -240,19 +250,22 @@ class Backward {
   }
 
   /// d = gradient + beta m: the momentum's cotangent joins d's, then both pass to what came before.
-  void momentumBackward(const ProgramStep& step, int64_t update) {
+  void momentumBackward(size_t index) {
+    const ProgramStep& step = program_[index];
     const int64_t row02 = 2 * shape().hiddenDim * shape().keyDim;
     const int64_t row1 = shape().valueDim * shape().hiddenDim;
     const WeightSet& d = stepCotangent_;
     device_.axpby(d.count(), 1, momentumCotangent_.data(), 1, d.data());
     const double tokens = engine_.meanMomentum(step, betas_);
-    const bool starting = update == 0;
+    size_t earlier = index;
+    while (earlier > 0 && program_[earlier - 1].kind != ProgramStep::Kind::kUpdate) --earlier;
+    const bool starting = earlier == 0;
     if (!starting || engine_.inputs.momenta) {
       WeightSet before = momentumCotangent_;
       if (starting) {
         engine_.gather(engine_.inputs.momenta, before);
       } else {
-        before = engine_.set(tape_.step(update - 1));
+        before = engine_.set(tape_.step(earlier - 1));
       }
       device_.zero(betasCotangent_, static_cast<size_t>(shape().rows) * sizeof(float));
       device_.dotRows(shape().rows, row02, d.data(), before.data(), betasCotangent_);
@@ -268,7 +281,8 @@ class Backward {
   }
 
   /// Through the gradient that the update took, by its tokens and its weights.
-  void descendBackward(const ProgramStep& step) {
+  void descendBackward(size_t index) {
+    const ProgramStep& step = program_[index];
     const int64_t hidden = shape().hiddenDim, key = shape().keyDim, value = shape().valueDim;
     const Matrices dk = packed(gradients_.k, shape().tokens, key);
     const Matrices dv = packed(gradients_.v, shape().tokens, value);
@@ -276,20 +290,11 @@ class Backward {
     const WeightSet& d = stepCotangent_;
     engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
       const ConstMatrices k = engine_.k().at(start), v = engine_.v().at(start);
-      SwigluGradient gradient;
-      gradient.batch = shape().rows;
-      gradient.tokens = tokens;
-      gradient.keyDim = key;
-      gradient.valueDim = value;
-      gradient.hiddenDim = hidden;
-      gradient.activationsOnly = true;
-      gradient.k = k;
-      gradient.v = v;
-      gradient.w02 = current_.w02();
-      gradient.w1 = current_.w1();
-      gradient.gateUp = gateUp_;
-      gradient.dHidden = dHidden_;
-      device_.swigluGradient(gradient);
+      if (!tape_.storesAll()) {
+        SwigluGradient activations = tileGradient(tokens, k, v);
+        activations.activationsOnly = true;
+        device_.swigluGradient(activations);
+      }
       // Cotangents of [rate0 dg | rate2 du] and of rate1 h, from d02 = [..]^T k and d1 = v^T [..].
       device_.gemm(
           engine_.tokenProduct(tokens, 2 * hidden, key, k, d.w02(), true, gateUpCotangent_, 0));
@@ -300,20 +305,25 @@ class Backward {
       backward.tokens = tokens;
       backward.hiddenDim = hidden;
       backward.rates = engine_.rates().at(start);
-      backward.gateUp = gateUp_;
-      backward.dHidden = dHidden_;
+      const int64_t within = start - step.start;
+      backward.gateUp = tape_.storesAll() ? keptGateUp(index, within) : gateUp_;
+      backward.dHidden = tape_.storesAll() ? keptDHidden(index, within) : dHidden_;
+      backward.scaledGateUp = gateUp_;
+      backward.scaledHidden = dHidden_;
       backward.gateUpCotangent = gateUpCotangent_;
       backward.dHiddenCotangent = dHiddenCotangent_;
       backward.ratesCotangent = dRates.at(start);
       device_.swigluGradientBackward(backward);
-      device_.gemm(
-          engine_.tokenProduct(tokens, key, 2 * hidden, gateUp_, d.w02(), false, dk.at(start), 1));
-      device_.gemm(engine_.tokenProduct(tokens, key, 2 * hidden, gateUpCotangent_, current_.w02(),
-                                        false, dk.at(start), 1));
-      device_.gemm(
-          engine_.tokenProduct(tokens, value, hidden, dHidden_, d.w1(), true, dv.at(start), 1));
-      device_.gemm(engine_.tokenProduct(tokens, value, hidden, dHiddenCotangent_, current_.w1(),
-                                        true, dv.at(start), 1));
+      Gemm keys =
+          engine_.tokenProduct(tokens, key, 2 * hidden, gateUp_, d.w02(), false, dk.at(start), 1);
+      keys.a2 = gateUpCotangent_;
+      keys.b2 = current_.w02();
+      device_.gemm(keys);
+      Gemm values =
+          engine_.tokenProduct(tokens, value, hidden, dHidden_, d.w1(), true, dv.at(start), 1);
+      values.a2 = dHiddenCotangent_;
+      values.b2 = current_.w1();
+      device_.gemm(values);
       device_.gemm(engine_.weightProduct(tokens, 2 * hidden, key, gateUpCotangent_, k,
                                          liveCotangent_.w02(), 1));
       device_.gemm(engine_.weightProduct(tokens, value, hidden, v, dHiddenCotangent_,
@@ -352,7 +362,7 @@ class Backward {
                                               momentumCotangent_ = current_,
                                               stepCotangent_ = current_, increment_ = current_;
   float *norms_ = nullptr, *normsCotangent_ = nullptr, *betas_ = nullptr,
-        *betasCotangent_ = nullptr, *newtonSchulz_ = nullptr;
+        *betasCotangent_ = nullptr, *newtonSchulz_ = nullptr, *iterates_ = nullptr;
   Matrices gateUp_, gateUpCotangent_, dHidden_, dHiddenCotangent_;
 };
 

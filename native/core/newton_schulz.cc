@@ -19,11 +19,12 @@ int64_t NewtonSchulz::forwardFloats() const {
   return normFloats() + 2 * matrixFloats() + 2 * gramFloats();
 }
 
-int64_t NewtonSchulz::backwardFloats() const {
+int64_t NewtonSchulz::iterateFloats() const {
   const int64_t steps = static_cast<int64_t>(schedule_.size());
-  return normFloats() + (steps + 1) * matrixFloats() + 2 * steps * gramFloats() +
-         2 * matrixFloats() + 2 * gramFloats();
+  return normFloats() + (steps + 1) * matrixFloats() + 2 * steps * gramFloats();
 }
+
+int64_t NewtonSchulz::backwardFloats() const { return 2 * matrixFloats() + 2 * gramFloats(); }
 
 void NewtonSchulz::forward(const float* d, float* out, float* workspace) const {
   float* norms = workspace;
@@ -36,66 +37,38 @@ void NewtonSchulz::forward(const float* d, float* out, float* workspace) const {
     step(coefficients, x, gram, polynomial, y);
     std::swap(x, y);
   }
-  for (const NewtonSchulzMatrices& group : groups_) {
-    if (group.rows > group.columns) {
-      TransposeMatrices turn;
-      turn.batch = group.batch;
-      turn.rows = group.columns;
-      turn.columns = group.rows;
-      turn.x = packed(static_cast<const float*>(x), group.columns, group.rows);
-      turn.y = packed(out, group.rows, group.columns);
-      device_.transposeMatrices(turn);
-    } else {
-      device_.copy(out, x, static_cast<size_t>(group.count()) * sizeof(float));
-    }
-    x += group.count();
-    out += group.count();
-  }
+  reorient(x, out, true);
 }
 
-void NewtonSchulz::backward(const float* d, const float* outCotangent, float* dCotangent,
+// Iterates lie as norms, x of every step and of the end, and each step's gram and polynomial.
+
+void NewtonSchulz::forwardKeeping(const float* d, float* out, float* iterates) const {
+  float* x = iterates + normFloats();
+  float* gram = x + static_cast<int64_t>(schedule_.size() + 1) * matrixFloats();
+  normalise(d, x, iterates);
+  for (const NewtonSchulzStep& coefficients : schedule_) {
+    step(coefficients, x, gram, gram + gramFloats(), x + matrixFloats());
+    x += matrixFloats();
+    gram += 2 * gramFloats();
+  }
+  reorient(x, out, true);
+}
+
+void NewtonSchulz::backward(const float* iterates, const float* outCotangent, float* dCotangent,
                             float* workspace) const {
-  const size_t steps = schedule_.size();
-  float* norms = workspace;
-  float* xs = norms + normFloats();
-  float* grams = xs + static_cast<int64_t>(steps + 1) * matrixFloats();
-  float* polynomials = grams + static_cast<int64_t>(steps) * gramFloats();
-  float* yCotangent = polynomials + static_cast<int64_t>(steps) * gramFloats();
+  const float* xs = iterates + normFloats();
+  const float* grams = xs + static_cast<int64_t>(schedule_.size() + 1) * matrixFloats();
+  float* yCotangent = workspace;
   float* xCotangent = yCotangent + matrixFloats();
   float* inner = xCotangent + matrixFloats();
   float* gramCotangent = inner + gramFloats();
-
-  normalise(d, xs, norms);
-  for (size_t i = 0; i < steps; ++i) {
-    const int64_t at = static_cast<int64_t>(i);
-    step(schedule_[i], xs + at * matrixFloats(), grams + at * gramFloats(),
-         polynomials + at * gramFloats(), xs + (at + 1) * matrixFloats());
-  }
-
-  float* turned = yCotangent;
-  for (const NewtonSchulzMatrices& group : groups_) {
-    if (group.rows > group.columns) {
-      TransposeMatrices turn;
-      turn.batch = group.batch;
-      turn.rows = group.rows;
-      turn.columns = group.columns;
-      turn.x = packed(outCotangent, group.rows, group.columns);
-      turn.y = packed(turned, group.columns, group.rows);
-      device_.transposeMatrices(turn);
-    } else {
-      device_.copy(turned, outCotangent, static_cast<size_t>(group.count()) * sizeof(float));
-    }
-    turned += group.count();
-    outCotangent += group.count();
-  }
-
-  for (size_t i = steps; i-- > 0;) {
-    const int64_t at = static_cast<int64_t>(i);
-    stepBackward(schedule_[i], xs + at * matrixFloats(), grams + at * gramFloats(),
-                 polynomials + at * gramFloats(), yCotangent, inner, gramCotangent, xCotangent);
+  reorient(outCotangent, yCotangent, false);
+  for (size_t i = schedule_.size(); i-- > 0;) {
+    const float* gram = grams + static_cast<int64_t>(2 * i) * gramFloats();
+    stepBackward(schedule_[i], xs + static_cast<int64_t>(i) * matrixFloats(), gram,
+                 gram + gramFloats(), yCotangent, inner, gramCotangent, xCotangent);
     std::swap(xCotangent, yCotangent);
   }
-
   int64_t matrix = 0, offset = 0;
   for (const NewtonSchulzMatrices& group : groups_) {
     FrobeniusNormaliseBackward normalise;
@@ -104,14 +77,32 @@ void NewtonSchulz::backward(const float* d, const float* outCotangent, float* dC
     normalise.columns = group.columns;
     normalise.transpose = group.rows > group.columns;
     normalise.epsilon = epsilon_;
-    normalise.x = packed(static_cast<const float*>(xs) + offset, shorter_, longer_);
+    normalise.x = packed(xs + offset, shorter_, longer_);
     normalise.xCotangent =
         packed(static_cast<const float*>(yCotangent) + offset, shorter_, longer_);
-    normalise.norms = norms + matrix;
+    normalise.norms = iterates + matrix;
     normalise.dCotangent = packed(dCotangent + offset, group.rows, group.columns);
     device_.frobeniusNormaliseBackward(normalise);
     matrix += group.batch;
     offset += group.count();
+  }
+}
+
+void NewtonSchulz::reorient(const float* from, float* to, bool toGroups) const {
+  for (const NewtonSchulzMatrices& group : groups_) {
+    if (group.rows > group.columns) {
+      TransposeMatrices turn;
+      turn.batch = group.batch;
+      turn.rows = toGroups ? group.columns : group.rows;
+      turn.columns = toGroups ? group.rows : group.columns;
+      turn.x = packed(from, turn.rows, turn.columns);
+      turn.y = packed(to, turn.columns, turn.rows);
+      device_.transposeMatrices(turn);
+    } else {
+      device_.copy(to, from, static_cast<size_t>(group.count()) * sizeof(float));
+    }
+    from += group.count();
+    to += group.count();
   }
 }
 
@@ -151,14 +142,13 @@ void NewtonSchulz::step(const NewtonSchulzStep& coefficients, const float* x, fl
   product.c = packed(polynomial, shorter_, shorter_);
   device_.symmetricProduct(product);
 
-  device_.copy(y, x, static_cast<size_t>(matrixFloats()) * sizeof(float));
   Gemm gemm;
   gemm.batch = batch_;
   gemm.m = gemm.k = shorter_;
   gemm.n = longer_;
   gemm.beta = coefficients.a;
   gemm.a = packed(static_cast<const float*>(polynomial), shorter_, shorter_);
-  gemm.b = packed(x, shorter_, longer_);
+  gemm.b = gemm.addend = packed(x, shorter_, longer_);
   gemm.c = packed(y, shorter_, longer_);
   device_.gemm(gemm);
 }
@@ -188,19 +178,16 @@ void NewtonSchulz::stepBackward(const NewtonSchulzStep& coefficients, const floa
   product.c = packed(gramCotangent, shorter_, shorter_);
   device_.symmetricProduct(product);
 
-  device_.copy(xCotangent, yCotangent, static_cast<size_t>(matrixFloats()) * sizeof(float));
   Gemm gemm;
   gemm.batch = batch_;
   gemm.m = gemm.k = shorter_;
   gemm.n = longer_;
   gemm.beta = coefficients.a;
   gemm.a = packed(polynomial, shorter_, shorter_);
-  gemm.b = dy;
+  gemm.b = gemm.addend = dy;
+  gemm.a2 = packed(static_cast<const float*>(gramCotangent), shorter_, shorter_);
+  gemm.b2 = xView;
   gemm.c = packed(xCotangent, shorter_, longer_);
-  device_.gemm(gemm);
-  gemm.beta = 1;
-  gemm.a = packed(static_cast<const float*>(gramCotangent), shorter_, shorter_);
-  gemm.b = xView;
   device_.gemm(gemm);
 }
 

@@ -1,6 +1,7 @@
 #include "core/scan_state.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fastweight {
 namespace {
@@ -16,7 +17,22 @@ ScanEngine::ScanEngine(Device& device_, const ScanShape& shape_, const ScanOptio
       options(options_),
       inputs(inputs_),
       tile(std::min(std::max<int64_t>(1, shape_.tokens),
-                    device_.tileTokens(shape_.rows, shape_.hiddenDim))) {}
+                    device_.tileTokens(shape_.rows, shape_.hiddenDim))) {
+  if (!hasMuon()) return;
+  const NewtonSchulzMatrices w02{2 * shape.rows, shape.hiddenDim, shape.keyDim};
+  const NewtonSchulzMatrices w1{shape.rows, shape.valueDim, shape.hiddenDim};
+  const bool oneShape = w02.shorter() == w1.shorter() && w02.longer() == w1.longer();
+  const auto add = [&](std::vector<NewtonSchulzMatrices> groups) {
+    newtonSchulz_.emplace_back(device, options.newtonSchulz, std::move(groups),
+                               options.newtonSchulzEpsilon);
+  };
+  if (oneShape) {
+    add({w02, w1});
+  } else {
+    add({w02});
+    add({w1});
+  }
+}
 
 void ScanEngine::gather(const FastWeights<const float>& weights, const WeightSet& set) const {
   const size_t matrix = static_cast<size_t>(shape.hiddenDim * shape.keyDim);
@@ -58,54 +74,46 @@ double ScanEngine::meanMomentum(const ProgramStep& step, float* betas) const {
   return tokens;
 }
 
-NewtonSchulz ScanEngine::newtonSchulz02() const {
-  return NewtonSchulz(device, options.newtonSchulz,
-                      {{2 * shape.rows, shape.hiddenDim, shape.keyDim}},
-                      options.newtonSchulzEpsilon);
-}
-
-NewtonSchulz ScanEngine::newtonSchulz1() const {
-  return NewtonSchulz(device, options.newtonSchulz, {{shape.rows, shape.valueDim, shape.hiddenDim}},
-                      options.newtonSchulzEpsilon);
-}
-
-NewtonSchulz ScanEngine::newtonSchulzTogether() const {
-  return NewtonSchulz(device, options.newtonSchulz,
-                      {{2 * shape.rows, shape.hiddenDim, shape.keyDim},
-                       {shape.rows, shape.valueDim, shape.hiddenDim}},
-                      options.newtonSchulzEpsilon);
-}
-
 int64_t ScanEngine::newtonSchulzForwardFloats() const {
-  if (!hasMuon()) return 0;
-  if (oneShape()) return newtonSchulzTogether().forwardFloats();
-  return std::max(newtonSchulz02().forwardFloats(), newtonSchulz1().forwardFloats());
+  int64_t most = 0;
+  for (const NewtonSchulz& each : newtonSchulz_) most = std::max(most, each.forwardFloats());
+  return most;
+}
+
+int64_t ScanEngine::newtonSchulzIterateFloats() const {
+  int64_t total = 0;
+  for (const NewtonSchulz& each : newtonSchulz_) {
+    total += Workspace::aligned(each.iterateFloats());
+  }
+  return total;
 }
 
 int64_t ScanEngine::newtonSchulzBackwardFloats() const {
-  if (!hasMuon()) return 0;
-  if (oneShape()) return newtonSchulzTogether().backwardFloats();
-  return std::max(newtonSchulz02().backwardFloats(), newtonSchulz1().backwardFloats());
+  int64_t most = 0;
+  for (const NewtonSchulz& each : newtonSchulz_) most = std::max(most, each.backwardFloats());
+  return most;
 }
 
 void ScanEngine::newtonSchulzForward(const WeightSet& d, const WeightSet& out,
                                      float* workspace) const {
-  if (oneShape()) {
-    newtonSchulzTogether().forward(d.data(), out.data(), workspace);
-    return;
-  }
-  newtonSchulz02().forward(d.data(), out.data(), workspace);
-  newtonSchulz1().forward(d.data1(), out.data1(), workspace);
+  newtonSchulz_[0].forward(d.data(), out.data(), workspace);
+  if (newtonSchulz_.size() > 1) newtonSchulz_[1].forward(d.data1(), out.data1(), workspace);
 }
 
-void ScanEngine::newtonSchulzBackward(const WeightSet& d, const WeightSet& outCotangent,
+void ScanEngine::newtonSchulzForwardKeeping(const WeightSet& d, const WeightSet& out,
+                                            float* iterates) const {
+  newtonSchulz_[0].forwardKeeping(d.data(), out.data(), iterates);
+  if (newtonSchulz_.size() == 1) return;
+  iterates += Workspace::aligned(newtonSchulz_[0].iterateFloats());
+  newtonSchulz_[1].forwardKeeping(d.data1(), out.data1(), iterates);
+}
+
+void ScanEngine::newtonSchulzBackward(const float* iterates, const WeightSet& outCotangent,
                                       const WeightSet& dCotangent, float* workspace) const {
-  if (oneShape()) {
-    newtonSchulzTogether().backward(d.data(), outCotangent.data(), dCotangent.data(), workspace);
-    return;
-  }
-  newtonSchulz02().backward(d.data(), outCotangent.data(), dCotangent.data(), workspace);
-  newtonSchulz1().backward(d.data1(), outCotangent.data1(), dCotangent.data1(), workspace);
+  newtonSchulz_[0].backward(iterates, outCotangent.data(), dCotangent.data(), workspace);
+  if (newtonSchulz_.size() == 1) return;
+  iterates += Workspace::aligned(newtonSchulz_[0].iterateFloats());
+  newtonSchulz_[1].backward(iterates, outCotangent.data1(), dCotangent.data1(), workspace);
 }
 
 Gemm ScanEngine::tokenProduct(int64_t tokens, int64_t n, int64_t k, ConstMatrices a,
@@ -137,17 +145,5 @@ Gemm ScanEngine::weightProduct(int64_t tokens, int64_t m, int64_t n, ConstMatric
   gemm.c = c;
   return gemm;
 }
-
-std::unique_ptr<ScanTape> ScanTape::create(Device& device, const ScanShape& shape,
-                                           const ScanOptions& options, int64_t updates) {
-  const int64_t sets = options.weightNorm == WeightNorm::kPre ? 3 : 2;
-  const int64_t setFloats = Workspace::aligned(WeightSet::floats(shape));
-  const size_t bytes = static_cast<size_t>(updates * sets * setFloats) * kFloat;
-  auto* memory = static_cast<float*>(device.allocate(bytes));
-  if (memory == nullptr) return nullptr;
-  return std::unique_ptr<ScanTape>(new ScanTape(device, memory, bytes, sets, setFloats));
-}
-
-ScanTape::~ScanTape() { device_.release(memory_, bytes_); }
 
 }  // namespace fastweight

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "fastweight/fast_weight_scan.h"
 
@@ -66,11 +67,15 @@ class ScanEngine {
   /// `betas` has room for one float more. Returns the number of tokens of all ranks.
   double meanMomentum(const ProgramStep& step, float* betas) const;
 
+  // Newton-Schulz on all of a set's matrices; sizes are 0 without Muon.
   int64_t newtonSchulzForwardFloats() const;
+  int64_t newtonSchulzIterateFloats() const;
   int64_t newtonSchulzBackwardFloats() const;
   void newtonSchulzForward(const WeightSet& d, const WeightSet& out, float* workspace) const;
+  /// Also keeps what the backward needs in `iterates`.
+  void newtonSchulzForwardKeeping(const WeightSet& d, const WeightSet& out, float* iterates) const;
   /// dCotangent may be outCotangent.
-  void newtonSchulzBackward(const WeightSet& d, const WeightSet& outCotangent,
+  void newtonSchulzBackward(const float* iterates, const WeightSet& outCotangent,
                             const WeightSet& dCotangent, float* workspace) const;
 
   /// body(start, tokens) for each tile of [start, end).
@@ -89,11 +94,9 @@ class ScanEngine {
                      Matrices c, float beta) const;
 
  private:
-  NewtonSchulz newtonSchulz02() const;
-  NewtonSchulz newtonSchulz1() const;
-  NewtonSchulz newtonSchulzTogether() const;
-  /// Whether w0, w2 and w1 have one shape once turned, and so go in one batch.
-  bool oneShape() const { return shape.keyDim == shape.valueDim; }
+  /// One for all matrices where they have one shape once turned, else one for w0 and w2 and one
+  /// for w1.
+  std::vector<NewtonSchulz> newtonSchulz_;
 };
 
 /// One device allocation for a call, freed with it, handed out front to back.

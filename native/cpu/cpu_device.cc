@@ -1,37 +1,34 @@
 #include "cpu/cpu_device.h"
 
-#include <cstdlib>
 #include <cstring>
 #ifdef _WIN32
-#include <malloc.h>
+#include <windows.h>
+#else
+#include <unistd.h>
 #endif
 
 namespace fastweight {
 namespace cpu {
 namespace {
 
-constexpr size_t kAlignment = 64;
+/// Bytes of main memory in this machine.
+size_t physicalMemory() {
+#ifdef _WIN32
+  MEMORYSTATUSEX status;
+  status.dwLength = sizeof status;
+  return GlobalMemoryStatusEx(&status) ? static_cast<size_t>(status.ullTotalPhys) : 0;
+#else
+  return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGE_SIZE));
+#endif
+}
 
 }  // namespace
 
-void* CpuDevice::allocate(size_t bytes) {
-  if (bytes > SIZE_MAX - kAlignment) return nullptr;
-  const size_t rounded =
-      bytes == 0 ? kAlignment : (bytes + kAlignment - 1) / kAlignment * kAlignment;
-#ifdef _WIN32
-  return _aligned_malloc(rounded, kAlignment);
-#else
-  return std::aligned_alloc(kAlignment, rounded);
-#endif
-}
+CpuDevice::CpuDevice() : buffers_(physicalMemory() / 8) {}
 
-void CpuDevice::release(void* memory, size_t) {
-#ifdef _WIN32
-  _aligned_free(memory);
-#else
-  std::free(memory);
-#endif
-}
+void* CpuDevice::allocate(size_t bytes) { return buffers_.allocate(bytes); }
+
+void CpuDevice::release(void* memory, size_t bytes) { buffers_.release(memory, bytes); }
 
 void CpuDevice::copyFromHost(void* device, const void* host, size_t bytes) {
   copy(device, host, bytes);
@@ -43,6 +40,11 @@ void CpuDevice::copyToHost(void* host, const void* device, size_t bytes) {
 
 void CpuDevice::copy(void* to, const void* from, size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+size_t CpuDevice::keptBytesLimit() const {
+  static const size_t limit = physicalMemory() / 32;
+  return limit;
 }
 
 void CpuDevice::zero(void* memory, size_t bytes) {

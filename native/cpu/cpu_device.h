@@ -1,6 +1,7 @@
 // The CPU device. Each family of primitives is implemented in a file of its name.
 #pragma once
 
+#include "cpu/buffer_cache.h"
 #include "fastweight/device.h"
 
 namespace fastweight::cpu {
@@ -8,6 +9,7 @@ namespace fastweight::cpu {
 class CpuDevice final : public Device {
  public:
   // cpu_device.cc
+  CpuDevice();
   const char* name() const override { return "cpu"; }
   void* allocate(size_t bytes) override;
   void release(void* memory, size_t bytes) override;
@@ -24,8 +26,10 @@ class CpuDevice final : public Device {
   // swiglu.cc
   void swiglu(const Swiglu&) override;
   void swigluGradient(const SwigluGradient&) override;
+  void scaleSwigluGradient(const ScaleSwigluGradient&) override;
   void swigluGradientBackward(const SwigluGradientBackward&) override;
   int64_t tileTokens(int64_t rows, int64_t hiddenDim) const override;
+  size_t keptBytesLimit() const override;
 
   // normalise.cc
   void frobeniusNormalise(const FrobeniusNormalise&) override;
@@ -51,8 +55,8 @@ class CpuDevice final : public Device {
   void predicate(PredicateOp op, int64_t count, const float* x, uint8_t* y) override;
   bool binary(BinaryOp op, ElementType type, const StridedPair& layout, const void* a,
               const void* b, void* y) override;
-  void select(int elementBytes, int64_t count, int64_t inner, const uint8_t* condition,
-              const void* a, const void* b, void* y) override;
+  void select(int elementBytes, int64_t count, const uint8_t* condition, const void* a,
+              const void* b, void* y) override;
   void cast(ElementType from, ElementType to, int64_t count, const void* x, void* y) override;
   void fill(ElementType type, int64_t count, double value, void* y) override;
   void range(ElementType type, int64_t count, double start, double step, void* y) override;
@@ -88,6 +92,9 @@ class CpuDevice final : public Device {
   int64_t firstLabelOutOfRange(int64_t rows, int64_t classes, const int32_t* labels) override;
   void crossEntropy(const CrossEntropy&) override;
   void crossEntropyBackward(const CrossEntropyBackward&) override;
+
+ private:
+  BufferCache buffers_;
 };
 
 }  // namespace fastweight::cpu

@@ -73,17 +73,13 @@ void generate(ElementType type, int64_t count, void* out, Value&& value) {
 }
 
 template <typename T>
-void selectValues(int64_t count, int64_t inner, const uint8_t* condition, const void* aData,
-                  const void* bData, void* yData) {
+void selectValues(int64_t count, const uint8_t* condition, const void* aData, const void* bData,
+                  void* yData) {
   const T* a = static_cast<const T*>(aData);
   const T* b = static_cast<const T*>(bData);
   T* y = static_cast<T*>(yData);
   parallelFor(count, kGrain, [=](int64_t begin, int64_t end) {
-    if (inner == 1) {
-      for (int64_t i = begin; i < end; ++i) y[i] = condition[i] ? a[i] : b[i];
-    } else {
-      for (int64_t i = begin; i < end; ++i) y[i] = condition[i / inner] ? a[i] : b[i];
-    }
+    for (int64_t i = begin; i < end; ++i) y[i] = condition[i] ? a[i] : b[i];
   });
 }
 
@@ -129,12 +125,12 @@ bool CpuDevice::binary(BinaryOp op, ElementType type, const StridedPair& given, 
   return true;
 }
 
-void CpuDevice::select(int elementBytes, int64_t count, int64_t inner, const uint8_t* condition,
-                       const void* a, const void* b, void* y) {
+void CpuDevice::select(int elementBytes, int64_t count, const uint8_t* condition, const void* a,
+                       const void* b, void* y) {
   if (elementBytes == 1) {
-    selectValues<uint8_t>(count, inner, condition, a, b, y);
+    selectValues<uint8_t>(count, condition, a, b, y);
   } else {
-    selectValues<uint32_t>(count, inner, condition, a, b, y);
+    selectValues<uint32_t>(count, condition, a, b, y);
   }
 }
 

@@ -12,8 +12,16 @@ namespace {
 constexpr int64_t kPackedRows = 2 * kDepth;
 /// Of the second cache level, what the packed right operand may take.
 constexpr int64_t kPackedFloats = int64_t{128} << 10;
-/// Up to this many rows it does not pay to pack the right operand.
+/// Up to this many rows it does not pay to pack the right operand; more where it is small.
 constexpr int64_t kUnpackedRows = 24;
+constexpr int64_t kUnpackedSmallRows = 96;
+constexpr int64_t kSmallFloats = int64_t{8} << 10;
+
+bool readsInPlace(const BlockProduct& product, const Operand& b, int64_t k) {
+  if (b.columnStride != 1) return false;
+  return product.m <= kUnpackedRows ||
+         (product.m <= kUnpackedSmallRows && k * product.n <= kSmallFloats);
+}
 
 void scaleAddend(const BlockProduct& product) {
   for (int64_t i = 0; i < product.m; ++i) {
@@ -40,14 +48,14 @@ void multiplyPacked(const BlockProduct& product, int64_t packedRows, float* scra
   rows.c = product.c;
   rows.cLeading = product.cLeading;
   rows.diagonal = product.diagonal;
+  rows.depth = product.depth;
   for (int term = 0; term < product.terms; ++term) {
     for (int64_t p = 0; p < product.k; p += packedRows) {
       const Operand b = product.b[term].at(p, 0);
       rows.k = std::min(packedRows, product.k - p);
       rows.a = product.a[term].at(0, p);
-      rows.b = b.columnStride == 1 && product.m <= kUnpackedRows
-                   ? panelsInPlace(b, rows.k, product.n, scratch)
-                   : packPanels(b, rows.k, product.n, scratch);
+      rows.b = readsInPlace(product, b, rows.k) ? panelsInPlace(b, rows.k, product.n, scratch)
+                                                : packPanels(b, rows.k, product.n, scratch);
       multiplyRows(rows, buffer);
       rows.beta = 1;
       rows.addend = product.c;

@@ -22,6 +22,9 @@ struct BlockProduct {
   int64_t cLeading = 0;
   /// Entries (i, j) with j > i + diagonal may be left out (and may be written).
   int64_t diagonal = INT64_MAX / 2;
+  /// Tiles sum over this many products before they add to c; a divisor of kDepth. All blocks of a
+  /// matrix take the same.
+  int64_t depth = kDepth;
 };
 
 /// Computes a block on the calling thread. Never fails: without memory for panels of a good size it

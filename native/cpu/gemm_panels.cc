@@ -119,8 +119,8 @@ void multiplyRows(const RowsProduct& product, float* buffer) {
   tile.cLeading = product.cLeading;
   for (int64_t group = 0; group < product.m; group += groupRows()) {
     const int64_t groupEnd = std::min(product.m, group + groupRows());
-    for (int64_t depth = 0; depth < product.k; depth += kDepth) {
-      tile.k = std::min(kDepth, product.k - depth);
+    for (int64_t depth = 0; depth < product.k; depth += product.depth) {
+      tile.k = std::min(product.depth, product.k - depth);
       tile.beta = depth == 0 ? product.beta : 1.0f;
       tile.addend = tile.beta != 0 && depth == 0 ? product.addend : product.c;
       tile.addendLeading = tile.addend == product.c ? product.cLeading : product.addendLeading;

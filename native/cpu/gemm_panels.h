@@ -56,6 +56,9 @@ struct RowsProduct {
   int64_t cLeading = 0;
   /// Entries (i, j) with j > i + diagonal may be left out (and may be written).
   int64_t diagonal = INT64_MAX / 2;
+  /// Tiles sum over this many products before they add to c; a divisor of kDepth. All blocks of a
+  /// matrix take the same.
+  int64_t depth = kDepth;
 };
 
 /// Rows that multiplyRows() takes by the panels together.

@@ -1,5 +1,6 @@
 // The fast network's hidden layer, its gradient and the backward of that gradient.
 #include <algorithm>
+#include <cstring>
 
 #include "cpu/cpu_device.h"
 #include "cpu/gemm_block.h"
@@ -48,6 +49,24 @@ void multiplyThen(const FusedProduct* products, int count, int64_t m, int64_t n,
       &epilogue);
 }
 
+/// Copies token t of `from` to `to`, unless they are the same memory. Returns the copy.
+float* copyRow(const ConstMatrices& from, const Matrices& to, int64_t b, int64_t t,
+               int64_t columns) {
+  const float* source = entryOf(from, b, t, 0);
+  float* target = entryOf(to, b, t, 0);
+  if (target != source) std::memcpy(target, source, static_cast<size_t>(columns) * sizeof(float));
+  return target;
+}
+
+/// body(b, t) for every token of every batch entry, on all threads.
+template <typename Body>
+void forTokens(int64_t batch, int64_t tokens, int64_t hiddenDim, Body body) {
+  const int64_t grain = std::max<int64_t>(1, 4096 / std::max<int64_t>(1, hiddenDim));
+  parallelFor(batch * tokens, grain, [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) body(item / tokens, item % tokens);
+  });
+}
+
 }  // namespace
 
 int64_t CpuDevice::tileTokens(int64_t rows, int64_t hiddenDim) const {
@@ -65,7 +84,9 @@ void CpuDevice::swiglu(const Swiglu& p) {
                   productWithRows(p.x, p.w02, b, row, column, p.keyDim),
                   productWithRows(p.x, p.w02, b, row, p.hiddenDim + column, p.keyDim)};
               // g and u stay with the thread; in gateUp only where it has no memory for them.
-              float* tiles = threadScratch(ScratchUse::kTiles, 2 * groupRows() * columns);
+              float* tiles = p.keepGateUp
+                                 ? nullptr
+                                 : threadScratch(ScratchUse::kTiles, 2 * groupRows() * columns);
               const int64_t leading = tiles != nullptr ? 2 * columns : p.gateUp.leading;
               products[0].c = tiles != nullptr ? tiles : entryOf(p.gateUp, b, row, column);
               products[1].c = products[0].c + (tiles != nullptr ? columns : p.hiddenDim);
@@ -111,18 +132,24 @@ void CpuDevice::swigluGradient(const SwigluGradient& p) {
             });
 }
 
+void CpuDevice::scaleSwigluGradient(const ScaleSwigluGradient& p) {
+  forTokens(p.batch, p.tokens, p.hiddenDim, [&](int64_t b, int64_t t) {
+    float* gateUp = copyRow(p.gateUp, p.scaledGateUp, b, t, 2 * p.hiddenDim);
+    float* hidden = copyRow(p.dHidden, p.scaledHidden, b, t, p.hiddenDim);
+    vectorKernels().swigluGradient(p.hiddenDim, ratesOf(p.rates, b, t), gateUp,
+                                   gateUp + p.hiddenDim, hidden);
+  });
+}
+
 void CpuDevice::swigluGradientBackward(const SwigluGradientBackward& p) {
-  const int64_t grain = std::max<int64_t>(1, 4096 / std::max<int64_t>(1, p.hiddenDim));
-  parallelFor(p.batch * p.tokens, grain, [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t b = item / p.tokens, t = item % p.tokens;
-      float* gate = entryOf(p.gateUp, b, t, 0);
-      float* gateCotangent = entryOf(p.gateUpCotangent, b, t, 0);
-      vectorKernels().swigluGradientBackward(
-          p.hiddenDim, ratesOf(p.rates, b, t), gate, gate + p.hiddenDim,
-          entryOf(p.dHidden, b, t, 0), gateCotangent, gateCotangent + p.hiddenDim,
-          entryOf(p.dHiddenCotangent, b, t, 0), entryOf(p.ratesCotangent, b, t, 0));
-    }
+  forTokens(p.batch, p.tokens, p.hiddenDim, [&](int64_t b, int64_t t) {
+    float* gateUp = copyRow(p.gateUp, p.scaledGateUp, b, t, 2 * p.hiddenDim);
+    float* hidden = copyRow(p.dHidden, p.scaledHidden, b, t, p.hiddenDim);
+    float* gateCotangent = entryOf(p.gateUpCotangent, b, t, 0);
+    vectorKernels().swigluGradientBackward(
+        p.hiddenDim, ratesOf(p.rates, b, t), gateUp, gateUp + p.hiddenDim, hidden, gateCotangent,
+        gateCotangent + p.hiddenDim, entryOf(p.dHiddenCotangent, b, t, 0),
+        entryOf(p.ratesCotangent, b, t, 0));
   });
 }
 

@@ -5,11 +5,11 @@ import { registerCpuBackend } from '../backend/register';
 import { newtonSchulzGradient, newtonSchulzKernels } from './fast_weights/newton_schulz';
 import { scanGradients, scanKernels } from './fast_weights/scan';
 import { registerGradients } from './gradients/register';
-import { identityKernels } from './identity';
+import { nativeKernels } from './native_kernels';
 import { sequenceGradients, sequenceKernels } from './sequence';
 
 registerCpuBackend(
-  new Map([...identityKernels, ...scanKernels, ...newtonSchulzKernels, ...sequenceKernels]),
+  new Map([...nativeKernels, ...scanKernels, ...newtonSchulzKernels, ...sequenceKernels]),
 );
 registerGradients();
 for (const gradient of [...scanGradients, newtonSchulzGradient, ...sequenceGradients]) {

@@ -3,10 +3,16 @@ import { FastWeightError } from './errors';
 import type { FastWeightAddon } from './fast_weight_addon';
 import { loadNativeModule } from './loader';
 import type { SequenceAddon } from './sequence_addon';
+import type { TensorKernelsAddon } from './tensor_kernels_addon';
 import type { TensorStorageAddon } from './tensor_storage_addon';
 
 /** The native addon: what `native/binding` exports, name for name. */
-export interface Addon extends TensorStorageAddon, FastWeightAddon, SequenceAddon, CpuAddon {
+export interface Addon
+  extends TensorStorageAddon,
+    TensorKernelsAddon,
+    FastWeightAddon,
+    SequenceAddon,
+    CpuAddon {
   /** Hands over the class of the errors that native code throws; called once, before all else. */
   initialize(errorClass: typeof FastWeightError): void;
 }

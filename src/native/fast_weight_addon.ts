@@ -16,6 +16,7 @@ export interface ScanFields extends WeightHandles<''> {
   program: Int32Array;
   weightNorm: 'post' | 'pre' | 'none';
   detachNorm: boolean;
+  memory: 'auto' | 'store' | 'recompute';
   /** a, b, c of each step; empty for plain gradient steps */
   newtonSchulz: Float32Array;
   normEpsilon: number;

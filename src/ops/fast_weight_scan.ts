@@ -29,6 +29,12 @@ export interface FastWeightScanOptions {
   weightNorm?: 'post' | 'pre' | 'none';
   /** Let no gradient through the initial row norms (view synthesis). Default false. */
   detachNorm?: boolean;
+  /**
+   * What the forward keeps for the backward: 'store' everything it computed, which is fastest;
+   * 'recompute' only the weights before each update, so that memory grows with updates and not with
+   * tokens. 'auto' (default) stores while a scan's share stays below 1/32 of the machine's memory.
+   */
+  memory?: 'auto' | 'store' | 'recompute';
 }
 
 export interface FastWeightScanResult {
@@ -127,11 +133,13 @@ function assertShapes(inputs: FastWeightInputs, weights: FastWeights): void {
 }
 
 function attributesOf(options: FastWeightScanOptions) {
-  const { optimizer = 'gd', newtonSchulz = 'you5', weightNorm = 'post' } = options;
+  const { optimizer = 'gd', newtonSchulz = 'you5', weightNorm = 'post', memory = 'auto' } = options;
   assertChoice('optimizer', optimizer, ['gd', 'muon']);
   assertChoice('weightNorm', weightNorm, ['post', 'pre', 'none']);
+  assertChoice('memory', memory, ['auto', 'store', 'recompute']);
   return {
     weightNorm,
+    memory,
     detachNorm: options.detachNorm ?? false,
     newtonSchulz: optimizer === 'muon' ? flatSchedule(newtonSchulz) : new Float32Array(0),
   };

@@ -20,6 +20,23 @@ test('every operation and language-model case is there', () => {
   expect(files).toHaveLength(22);
 });
 
+test.each(['store', 'recompute'] as const)(
+  'a backward from what is kept by %s keeps the contract on every scan',
+  async (memory) => {
+    const implementation: typeof nativeImplementation = {
+      ...nativeImplementation,
+      fastWeightScan: (inputs, weights, program, options) =>
+        nativeImplementation.fastWeightScan(inputs, weights, program, { ...options, memory }),
+    };
+    const scans = files.filter((file) => path.basename(file).startsWith('scan_'));
+    expect(scans).toHaveLength(15);
+    for (const file of scans) {
+      const report = await runCase(loadCase(file), implementation);
+      expect([report.name, report.message]).toEqual([report.name, '']);
+    }
+  },
+);
+
 test.each(files.map((file) => [path.basename(file, '.safetensors'), file]))(
   'the native CPU device keeps the contract on %s',
   async (_name, file) => {

@@ -167,6 +167,7 @@ void testGemm(Device& device) {
                               Case{1, 300, 500, 700, false, true, 1, 0.5f, false, 3, false},
                               Case{3, 257, 129, 300, true, false, 1, 1, true, 0, false},
                               Case{1, 1, 1000, 2000, false, true, 1, 0, false, 0, false},
+                              Case{2, 5, 700, 600, false, false, 1, 1, false, 0, false},
                               Case{1, 900, 2, 700, false, false, 1, 0, false, 0, false}}) {
       const Problem problem(shape);
       expectSameForAnyThreads(isa + " gemm " + describe(shape),

@@ -1,6 +1,6 @@
 // The scalar functions of the elementwise kernels, as tables: a row gives a kernel's name (that of
 // tfjs) and its value. Devices build their loops, the binding its names, from these tables.
-// Where a NaN goes in, the functions follow tfjs: it comes out of all but the comparisons.
+// Where a NaN goes in, the functions follow tfjs: it comes out of all but Sign and the comparisons.
 #pragma once
 
 #include <cmath>
@@ -37,14 +37,14 @@
   ROW(Rsqrt, 1.0f / sqrtf(x))                                                      \
   ROW(Selu, 1.05070098f * (x >= 0.0f ? x : 1.67326324f * (exponential(x) - 1.0f))) \
   ROW(Sigmoid, sigmoid(x))                                                         \
-  ROW(Sign, x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : (x == x ? 0.0f : x)))            \
+  ROW(Sign, x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : 0.0f)) \
   ROW(Sin, sinf(x))                                                                \
   ROW(Sinh, sinhf(x))                                                              \
   ROW(Softplus, softplus(x))                                                       \
   ROW(Sqrt, sqrtf(x))                                                              \
   ROW(Square, x* x)                                                                \
   ROW(Step, x > 0.0f ? 1.0f : (x == x ? p : x))                                    \
-  ROW(Tan, tanf(x))                                                                \
+  ROW(Tan, static_cast<float>(tan(static_cast<double>(x))))                                                                \
   ROW(Tanh, hyperbolicTangent(x))
 
 /// bool y = f(float x).

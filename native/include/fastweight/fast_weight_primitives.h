@@ -4,21 +4,24 @@
 // bitwise the same from run to run and for any number of threads.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "fastweight/matrix.h"
 
 namespace fastweight {
 
-/// c = alpha * op(a) op(b) + beta * c, for each of `batch` matrices.
-/// op(a) [m, k], op(b) [k, n], c [m, n]; a transposed operand is stored [k, m] or [n, k].
+/// c = alpha * (op(a) op(b) + op(a2) op(b2)) + beta * addend, for each of `batch` matrices.
+/// op(a) [m, k], op(b) [k, n], c [m, n]; a transposed operand is stored [k, m] or [n, k]. The
+/// second product, shaped and transposed as the first, is left out where a2 and b2 are empty; an
+/// empty addend is c itself.
 struct Gemm {
   int64_t batch = 1, m = 0, n = 0, k = 0;
   bool transposeA = false, transposeB = false;
   float alpha = 1, beta = 0;
   /// Where set, matrix b of the batch uses betas[b] instead of `beta` (momentum). [batch]
   const float* betas = nullptr;
-  ConstMatrices a, b;
+  ConstMatrices a, b, a2, b2, addend;
   Matrices c;
 };
 
@@ -36,9 +39,10 @@ struct SymmetricProduct {
 
 /// hidden = silu(x w0^T) * (x w2^T), the fast network's hidden layer.
 /// x [tokens, keyDim]; w02 [2 hidden, keyDim] holds w0 above w2; hidden [tokens, hidden].
-/// gateUp [tokens, 2 hidden] is scratch.
+/// gateUp [tokens, 2 hidden] is scratch, or receives [x w0^T | x w2^T] where `keepGateUp` is set.
 struct Swiglu {
   int64_t batch = 1, tokens = 0, keyDim = 0, hiddenDim = 0;
+  bool keepGateUp = false;
   ConstMatrices x, w02;
   Matrices gateUp, hidden;
 };
@@ -57,17 +61,24 @@ struct SwigluGradient {
   Matrices gateUp, dHidden;
 };
 
-/// The backward of SwigluGradient through its token-wise functions. Takes gateUp = [g | u] and
-/// dHidden = dh as `activationsOnly` leaves them, and the cotangents of what it leaves otherwise;
-/// overwrites
+/// The token-wise end of SwigluGradient alone: from activations gateUp = [g | u] and dHidden = dh
+/// to scaledGateUp and scaledHidden, which may alias them.
+struct ScaleSwigluGradient {
+  int64_t batch = 1, tokens = 0, hiddenDim = 0;
+  ConstMatrices rates, gateUp, dHidden;
+  Matrices scaledGateUp, scaledHidden;
+};
+
+/// The backward of ScaleSwigluGradient. Takes the same activations and the cotangents of its
+/// results; overwrites
 ///   gateUpCotangent [tokens, 2 hidden] with the cotangent of [g | u]
 ///   dHiddenCotangent [tokens, hidden] with the cotangent of dh
-///   gateUp and dHidden with what SwigluGradient leaves without `activationsOnly`,
+///   scaledGateUp and scaledHidden with the results of the forward,
 /// and adds the step sizes' cotangents to ratesCotangent [tokens, 3].
 struct SwigluGradientBackward {
   int64_t batch = 1, tokens = 0, hiddenDim = 0;
-  ConstMatrices rates;
-  Matrices gateUp, dHidden, gateUpCotangent, dHiddenCotangent, ratesCotangent;
+  ConstMatrices rates, gateUp, dHidden;
+  Matrices scaledGateUp, scaledHidden, gateUpCotangent, dHiddenCotangent, ratesCotangent;
 };
 
 /// x = d / (||d||_F + epsilon) per matrix, turned so that rows <= columns.
@@ -135,6 +146,7 @@ class FastWeightPrimitives {
   virtual void symmetricProduct(const SymmetricProduct&) = 0;
   virtual void swiglu(const Swiglu&) = 0;
   virtual void swigluGradient(const SwigluGradient&) = 0;
+  virtual void scaleSwigluGradient(const ScaleSwigluGradient&) = 0;
   virtual void swigluGradientBackward(const SwigluGradientBackward&) = 0;
   virtual void frobeniusNormalise(const FrobeniusNormalise&) = 0;
   virtual void frobeniusNormaliseBackward(const FrobeniusNormaliseBackward&) = 0;
@@ -166,6 +178,9 @@ class FastWeightPrimitives {
 
   /// Tokens that go through a chunk's products at a time, for rows x hidden floats a token.
   virtual int64_t tileTokens(int64_t rows, int64_t hiddenDim) const = 0;
+  /// Bytes that one forward may keep so that its backward need not compute them again. The same on
+  /// every call.
+  virtual size_t keptBytesLimit() const = 0;
 };
 
 }  // namespace fastweight

@@ -20,6 +20,10 @@ struct ScanShape {
 
 enum class WeightNorm { kPost, kPre, kNone };
 
+/// What a forward leaves to its backward: everything that it computed, or the weights alone, from
+/// which the backward computes the rest again. kAuto stores where the device's limit allows it.
+enum class ScanMemory { kAuto, kStore, kRecompute };
+
 struct ScanOptions {
   WeightNorm weightNorm = WeightNorm::kPost;
   /// Whether the initial weights' row norms carry no gradient.
@@ -28,6 +32,7 @@ struct ScanOptions {
   NewtonSchulzSchedule newtonSchulz;
   float normEpsilon = 1e-5f;
   float newtonSchulzEpsilon = 1e-7f;
+  ScanMemory memory = ScanMemory::kAuto;
   /// Sums updates over ranks; null for one rank.
   Communicator* communicator = nullptr;
 };
@@ -84,31 +89,49 @@ struct ScanGradients {
   float* momentum = nullptr;
 };
 
-/// What a forward keeps for its backward: per update, the weights before it (and the main weights
-/// of WeightNorm::kPre) and its step before Newton-Schulz. Grows with updates x weights, not with
-/// tokens.
+/// What a forward leaves to its backward. Of each update, the weights before it (and the main
+/// weights of WeightNorm::kPre) and its step before Newton-Schulz, and of all the final weights:
+/// this grows with updates x weights, not with tokens. Where everything is stored, also what was
+/// added, the Newton-Schulz iterates and the tokens' activations.
 class ScanTape : public Attachment {
  public:
-  /// Null where the device has no room.
+  /// Null where the device has no room. `newtonSchulzFloats`: an update's iterates.
   static std::unique_ptr<ScanTape> create(Device& device, const ScanShape& shape,
-                                          const ScanOptions& options, int64_t updates);
+                                          const Program& program, const ScanOptions& options,
+                                          int64_t newtonSchulzFloats);
   ~ScanTape() override;
-  size_t bytes() const override { return bytes_; }
+  size_t bytes() const override { return static_cast<size_t>(floats_) * sizeof(float); }
 
-  float* live(int64_t update) const { return slot(update); }
-  float* main(int64_t update) const { return slot(update) + (sets_ - 2) * setFloats_; }
-  float* step(int64_t update) const { return slot(update) + (sets_ - 1) * setFloats_; }
+  /// Of step `index` of the program, an update: weight sets of the scan's layout.
+  float* live(size_t index) const { return memory_ + steps_[index].live; }
+  float* main(size_t index) const { return memory_ + steps_[index].main; }
+  float* step(size_t index) const { return memory_ + steps_[index].step; }
+  float* finalLive() const { return memory_ + finalLive_; }
+
+  bool storesAll() const { return storesAll_; }
+  /// Where everything is stored: of an update, what it added and the Newton-Schulz iterates; of
+  /// every step [g | u] [rows, tokens, 2 hiddenDim]; of an update dh [rows, tokens, hiddenDim].
+  float* increment(size_t index) const { return memory_ + steps_[index].increment; }
+  float* iterates(size_t index) const { return memory_ + steps_[index].iterates; }
+  float* gateUp(size_t index) const { return memory_ + steps_[index].gateUp; }
+  float* dHidden(size_t index) const { return memory_ + steps_[index].dHidden; }
 
  private:
-  ScanTape(Device& device, float* memory, size_t bytes, int64_t sets, int64_t setFloats)
-      : device_(device), memory_(memory), bytes_(bytes), sets_(sets), setFloats_(setFloats) {}
-  float* slot(int64_t update) const { return memory_ + update * sets_ * setFloats_; }
+  /// Offsets of a step's parts, in floats.
+  struct Step {
+    int64_t live = 0, main = 0, step = 0, increment = 0, iterates = 0, gateUp = 0, dHidden = 0;
+  };
+
+  explicit ScanTape(Device& device) : device_(device) {}
+  void plan(const ScanShape& shape, const Program& program, const ScanOptions& options,
+            int64_t newtonSchulzFloats, bool storesAll);
+  bool allocate();
 
   Device& device_;
-  float* memory_;
-  size_t bytes_;
-  int64_t sets_;
-  int64_t setFloats_;
+  std::vector<Step> steps_;
+  bool storesAll_ = false;
+  int64_t finalLive_ = 0, floats_ = 0;
+  float* memory_ = nullptr;
 };
 
 /// Runs `program`; writes `outputs`. With `tape` not null, keeps there what the backward needs.

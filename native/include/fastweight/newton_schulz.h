@@ -30,14 +30,19 @@ class NewtonSchulz {
   NewtonSchulz(Device& device, NewtonSchulzSchedule schedule,
                std::vector<NewtonSchulzMatrices> groups, float epsilon = 1e-7f);
 
+  /// Workspace of forward().
   int64_t forwardFloats() const;
+  /// What forwardKeeping() keeps for backward().
+  int64_t iterateFloats() const;
+  /// Workspace of backward().
   int64_t backwardFloats() const;
 
   /// out = NewtonSchulz(d). out may alias d.
   void forward(const float* d, float* out, float* workspace) const;
-  /// dCotangent from outCotangent, running the forward of d again. dCotangent may alias
-  /// outCotangent.
-  void backward(const float* d, const float* outCotangent, float* dCotangent,
+  /// The same, and keeps every iterate in `iterates`.
+  void forwardKeeping(const float* d, float* out, float* iterates) const;
+  /// dCotangent from outCotangent and the forward's iterates. dCotangent may alias outCotangent.
+  void backward(const float* iterates, const float* outCotangent, float* dCotangent,
                 float* workspace) const;
 
  private:
@@ -47,6 +52,8 @@ class NewtonSchulz {
   int64_t normFloats() const { return (batch_ + 15) / 16 * 16; }
 
   void normalise(const float* d, float* x, float* norms) const;
+  /// Matrices with rows <= columns to the groups' own orientation, or the other way round.
+  void reorient(const float* from, float* to, bool toGroups) const;
   /// gram = x x^T, polynomial = b gram + c gram gram, y = a x + polynomial x.
   void step(const NewtonSchulzStep& coefficients, const float* x, float* gram, float* polynomial,
             float* y) const;

@@ -50,9 +50,9 @@ class TensorKernels {
   /// where the function is not there for the type.
   virtual bool binary(BinaryOp op, ElementType type, const StridedPair& layout, const void* a,
                       const void* b, void* y) = 0;
-  /// y[i] = condition[i / inner] ? a[i] : b[i].
-  virtual void select(int elementBytes, int64_t count, int64_t inner, const uint8_t* condition,
-                      const void* a, const void* b, void* y) = 0;
+  /// y[i] = condition[i] ? a[i] : b[i].
+  virtual void select(int elementBytes, int64_t count, const uint8_t* condition, const void* a,
+                      const void* b, void* y) = 0;
   /// Conversions between types: to int32 toward zero and modulo 2^32, to bool by comparing with 0.
   virtual void cast(ElementType from, ElementType to, int64_t count, const void* x, void* y) = 0;
   virtual void fill(ElementType type, int64_t count, double value, void* y) = 0;

@@ -30,6 +30,7 @@ export interface ScanAttrs {
   outputTokens: number;
   weightNorm: 'post' | 'pre' | 'none';
   detachNorm: boolean;
+  memory: 'auto' | 'store' | 'recompute';
   newtonSchulz: Float32Array;
   /** Whether to return the final state behind the output and the tape. */
   returnState: boolean;

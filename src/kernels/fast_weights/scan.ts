@@ -46,6 +46,7 @@ function fieldsOf(
     program: attrs.program,
     weightNorm: attrs.weightNorm,
     detachNorm: attrs.detachNorm,
+    memory: attrs.memory,
     newtonSchulz: attrs.newtonSchulz,
     normEpsilon,
     newtonSchulzEpsilon,

@@ -1,0 +1,23 @@
+import { binaryKernels } from './binary';
+import { castKernels } from './cast';
+import { concatKernels } from './concat';
+import { einsumKernels } from './einsum';
+import { identityKernels } from './identity';
+import type { KernelTable } from './kernel';
+import { matMulKernels } from './matmul';
+import { reduceKernels } from './reduce';
+import { transposeKernels } from './transpose';
+import { unaryKernels } from './unary';
+
+/** The native kernels that stand in for tfjs's own. */
+export const nativeKernels: KernelTable = [
+  ...identityKernels,
+  ...unaryKernels,
+  ...binaryKernels,
+  ...reduceKernels,
+  ...matMulKernels,
+  ...einsumKernels,
+  ...transposeKernels,
+  ...concatKernels,
+  ...castKernels,
+];

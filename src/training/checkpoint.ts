@@ -1,0 +1,132 @@
+import { type HostTensor, readSafetensors, writeSafetensors } from '../io/safetensors';
+import { expected } from '../native/errors';
+
+/** All that a training run goes on from. */
+export interface TrainingCheckpoint {
+  /** Steps done. */
+  step: number;
+  /** By published name. */
+  parameters: Map<string, HostTensor>;
+  /** What the optimizer's `getWeights` gives, in its order; variables have their published names. */
+  optimizer: Map<string, HostTensor>;
+  /** State of the sequence that draws the batches. */
+  random: Int32Array;
+  /** Loss of each step done; NaN for a step that was left out. */
+  losses: Float32Array;
+  /** Whatever the training script keeps beside it. */
+  metadata: Record<string, string>;
+}
+
+const format = 'fastweight training 1';
+const parameterPrefix = 'parameter.';
+const optimizerPrefix = 'optimizer.';
+const randomName = 'random';
+const lossesName = 'losses';
+
+/**
+ * Writes a checkpoint as one safetensors file, which appears under its name when it is whole.
+ *
+ * @throws FastWeightError ERR_CHECKPOINT where the file cannot be written.
+ */
+export function writeCheckpoint(path: string, checkpoint: TrainingCheckpoint): void {
+  const { step, parameters, optimizer, random, losses, metadata } = checkpoint;
+  const tensors = new Map<string, HostTensor>();
+  for (const [name, tensor] of parameters) tensors.set(parameterPrefix + name, tensor);
+  for (const [name, tensor] of optimizer) tensors.set(optimizerPrefix + name, tensor);
+  tensors.set(randomName, { dtype: 'int32', shape: [random.length], data: random });
+  tensors.set(lossesName, { dtype: 'float32', shape: [losses.length], data: losses });
+  writeSafetensors(path, {
+    tensors,
+    metadata: { format, step: `${step}`, ...prefixed('user.', metadata) },
+  });
+}
+
+/**
+ * Reads a checkpoint that `writeCheckpoint` wrote.
+ *
+ * @throws FastWeightError ERR_CHECKPOINT for a file that is truncated or is no such checkpoint.
+ */
+export function readCheckpoint(path: string): TrainingCheckpoint {
+  const { tensors, metadata } = readSafetensors(path);
+  if (metadata.format !== format) {
+    throw expected('ERR_CHECKPOINT', `'${format}'`, `the format of ${path}`, `${metadata.format}`);
+  }
+  const step = Number(metadata.step);
+  if (!Number.isSafeInteger(step) || step < 0) {
+    throw expected('ERR_CHECKPOINT', 'a number of steps', `step of ${path}`, `${metadata.step}`);
+  }
+  const parameters = takePrefixed(tensors, parameterPrefix);
+  const optimizer = takePrefixed(tensors, optimizerPrefix);
+  const random = take(tensors, randomName, 'int32', 4) as Int32Array;
+  const losses = take(tensors, lossesName, 'float32', step) as Float32Array;
+  for (const name of tensors.keys()) {
+    throw expected('ERR_CHECKPOINT', 'no further tensor', path, `'${name}'`);
+  }
+  const user = [...takePrefixed(new Map(Object.entries(metadata)), 'user.')];
+  return { step, parameters, optimizer, random, losses, metadata: Object.fromEntries(user) };
+}
+
+function prefixed(prefix: string, values: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, text]) => [prefix + name, text]));
+}
+
+/** Removes the entries whose names begin with `prefix` and returns them without it. */
+function takePrefixed<T>(from: Map<string, T>, prefix: string): Map<string, T> {
+  const taken = new Map<string, T>();
+  for (const [name, value] of [...from]) {
+    if (!name.startsWith(prefix)) continue;
+    taken.set(name.slice(prefix.length), value);
+    from.delete(name);
+  }
+  return taken;
+}
+
+/** Removes the vector `name` and returns its elements. */
+function take(
+  from: Map<string, HostTensor>,
+  name: string,
+  dtype: HostTensor['dtype'],
+  length: number,
+): HostTensor['data'] {
+  const tensor = from.get(name);
+  checkTensor(`'${name}'`, { dtype, shape: [length] }, tensor);
+  from.delete(name);
+  return (tensor as HostTensor).data;
+}
+
+/** What a tensor of a checkpoint must be. */
+export interface TensorLayout {
+  dtype: string;
+  shape: readonly number[];
+}
+
+function checkTensor(
+  argument: string,
+  wanted: TensorLayout,
+  got: TensorLayout | undefined,
+): asserts got {
+  const describe = ({ dtype, shape }: TensorLayout) => `${dtype} [${shape.join(', ')}]`;
+  const found = got ? describe(got) : 'none';
+  if (found !== describe(wanted)) {
+    throw expected('ERR_CHECKPOINT', describe(wanted), argument, found);
+  }
+}
+
+/**
+ * Checks that the tensors of a checkpoint are those wanted: no name missing or unknown, each of its
+ * dtype and shape.
+ *
+ * @param kind what the tensors are, for the message, such as 'parameter'
+ * @throws FastWeightError ERR_CHECKPOINT
+ */
+export function checkTensors(
+  kind: string,
+  wanted: ReadonlyMap<string, TensorLayout>,
+  got: ReadonlyMap<string, TensorLayout>,
+): void {
+  for (const [name, layout] of wanted) checkTensor(`${kind} '${name}'`, layout, got.get(name));
+  for (const name of got.keys()) {
+    if (wanted.has(name)) continue;
+    throw expected('ERR_CHECKPOINT', `names that the model has`, `${kind}s`, `'${name}'`);
+  }
+}

@@ -1,0 +1,208 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+import type { TokenBatch } from '../data/byte_dataset';
+import { Random } from '../data/random';
+import type { HostTensor } from '../io/safetensors';
+import { expected } from '../native/errors';
+import { checkTensors, type TensorLayout, type TrainingCheckpoint } from './checkpoint';
+import { clipByGlobalNorm, globalNorm } from './clip_gradients';
+import type { Schedule } from './schedule';
+
+type NamedTensor = Awaited<ReturnType<tf.Optimizer['getWeights']>>[number];
+
+/** An optimizer whose learning rate is set before each step. */
+export type ScheduledOptimizer = tf.Optimizer & { learningRate: number };
+
+/** Mean loss of a batch, a scalar. */
+export type LossFunction = (ids: tf.Tensor2D, labels: tf.Tensor2D) => tf.Scalar;
+
+export interface TrainerOptions {
+  /** What is trained, by published name. */
+  parameters: ReadonlyMap<string, tf.Variable>;
+  loss: LossFunction;
+  /** A new batch, drawn with the given sequence; the trainer disposes it. */
+  nextBatch: (random: Random) => TokenBatch;
+  optimizer: ScheduledOptimizer;
+  schedule: Schedule;
+  random: Random;
+  /** Gradients are scaled down to this global norm; default: as they are. */
+  maxGradientNorm?: number;
+  /** What to do with a step whose loss or gradient is not finite. Default 'error'. */
+  nonFinite?: 'error' | 'skip';
+}
+
+export interface StepReport {
+  /** The step's number; the first is 0. */
+  step: number;
+  /** Mean loss of the batch before the update. */
+  loss: number;
+  /** Global norm of the gradients before clipping. */
+  gradientNorm: number;
+  learningRate: number;
+  /** Whether the parameters were left as they were, since the loss or gradient was not finite. */
+  skipped: boolean;
+}
+
+/** A training run: parameters, optimizer, schedule and the sequence that draws the batches. */
+export class Trainer {
+  /** May be set anew between steps. */
+  schedule: Schedule;
+  /** Loss of each step done. */
+  private readonly lossHistory: number[] = [];
+
+  constructor(private readonly options: TrainerOptions) {
+    this.schedule = options.schedule;
+    if (options.parameters.size === 0) {
+      throw expected('ERR_ARGUMENT', 'at least one', 'parameters', 'none');
+    }
+  }
+
+  /** Steps done, those skipped included. */
+  get stepsDone(): number {
+    return this.lossHistory.length;
+  }
+
+  /** Loss of each step done. */
+  get losses(): readonly number[] {
+    return this.lossHistory;
+  }
+
+  /**
+   * One step: draws a batch and updates the parameters by the gradient of its loss.
+   *
+   * @throws FastWeightError ERR_NON_FINITE for a loss or gradient that is not finite, with the
+   * parameters and the optimizer as they were, unless such steps are to be skipped.
+   */
+  step(): StepReport {
+    const { optimizer, nextBatch, random } = this.options;
+    const step = this.stepsDone;
+    const learningRate = this.schedule(step);
+    return tf.tidy(() => {
+      const { loss, gradients, gradientNorm } = this.gradients(nextBatch(random));
+      const skipped = !(Number.isFinite(loss) && Number.isFinite(gradientNorm));
+      if (skipped) {
+        this.refuseUnlessSkipping(step, loss, gradientNorm);
+      } else {
+        optimizer.learningRate = learningRate;
+        optimizer.applyGradients(this.clipped(gradients, gradientNorm));
+      }
+      this.lossHistory.push(skipped ? Number.NaN : loss);
+      return { step, loss, gradientNorm, learningRate, skipped };
+    });
+  }
+
+  private gradients({ ids, labels }: TokenBatch) {
+    const variables = [...this.options.parameters.values()];
+    const { value, grads } = tf.variableGrads(() => this.options.loss(ids, labels), variables);
+    // A parameter that the batch does not reach still has moments, so that a checkpoint is whole.
+    const gradients = variables.map((variable) => {
+      const { name } = variable;
+      return { name, tensor: grads[name] ?? tf.zerosLike(variable) };
+    });
+    const norm = globalNorm(gradients.map(({ tensor }) => tensor));
+    return { loss: value.dataSync()[0], gradients, gradientNorm: norm.dataSync()[0] };
+  }
+
+  private clipped(gradients: NamedTensor[], norm: number): NamedTensor[] {
+    const { maxGradientNorm } = this.options;
+    if (maxGradientNorm === undefined) return gradients;
+    const tensors = gradients.map(({ tensor }) => tensor);
+    const scaled = clipByGlobalNorm(tensors, norm, maxGradientNorm);
+    return gradients.map(({ name }, at) => ({ name, tensor: scaled[at] }));
+  }
+
+  private refuseUnlessSkipping(step: number, loss: number, norm: number): void {
+    if (this.options.nonFinite === 'skip') return;
+    const got = `loss ${loss}, gradient norm ${norm}`;
+    throw expected('ERR_NON_FINITE', 'finite numbers', `step ${step}`, got);
+  }
+
+  /** The run as it stands; `restore` of a trainer made with the same options goes on from it. */
+  async checkpoint(metadata: Record<string, string> = {}): Promise<TrainingCheckpoint> {
+    const { parameters, optimizer, random } = this.options;
+    const weights = await optimizer.getWeights();
+    const checkpoint = {
+      step: this.stepsDone,
+      parameters: new Map([...parameters].map(([name, variable]) => [name, hostTensor(variable)])),
+      optimizer: new Map(
+        weights.map(({ name, tensor }) => [this.toPublished(name), hostTensor(tensor)]),
+      ),
+      random: random.save(),
+      losses: Float32Array.from(this.lossHistory),
+      metadata,
+    };
+    // The tensor that counts the steps is made for the caller; the moments are the optimizer's.
+    weights[0].tensor.dispose();
+    return checkpoint;
+  }
+
+  /**
+   * Goes on from a checkpoint.
+   *
+   * @throws FastWeightError ERR_CHECKPOINT for a name, shape or dtype that is not this model's or
+   * optimizer's, before anything is changed.
+   */
+  async restore(checkpoint: TrainingCheckpoint): Promise<void> {
+    const { parameters, optimizer, random } = this.options;
+    checkTensors('parameter', parameters, checkpoint.parameters);
+    checkTensors('optimizer weight', this.optimizerLayout(checkpoint), checkpoint.optimizer);
+    if (!Random.isState(checkpoint.random)) {
+      const got = `[${checkpoint.random.join(', ')}]`;
+      throw expected('ERR_CHECKPOINT', 'four words, not all 0', 'the random state', got);
+    }
+    const weights = [...checkpoint.optimizer].map(([name, { data, shape, dtype }]) => ({
+      name: this.fromPublished(name),
+      tensor: tf.tensor(data, shape, dtype),
+    }));
+    try {
+      await optimizer.setWeights(weights);
+    } finally {
+      tf.dispose(weights.map(({ tensor }) => tensor));
+    }
+    for (const [name, variable] of parameters) {
+      const { data, shape, dtype } = checkpoint.parameters.get(name) as HostTensor;
+      tf.tidy(() => variable.assign(tf.tensor(data, shape, dtype)));
+    }
+    random.restore(checkpoint.random);
+    this.lossHistory.splice(0, Infinity, ...checkpoint.losses);
+  }
+
+  /** A slot that the checkpoint has of one parameter it has of all. */
+  private optimizerLayout({ optimizer }: TrainingCheckpoint): Map<string, TensorLayout> {
+    const slots = new Set<string>();
+    for (const name of optimizer.keys()) {
+      if (name.includes('/')) slots.add(name.slice(name.lastIndexOf('/')));
+    }
+    const layout = new Map<string, TensorLayout>([['iter', { dtype: 'int32', shape: [] }]]);
+    for (const [name, variable] of this.options.parameters) {
+      for (const slot of slots) layout.set(name + slot, variable);
+    }
+    return layout;
+  }
+
+  /** An optimizer's 'VARIABLE/slot' with the variable's published name instead of tfjs's. */
+  private toPublished(weight: string): string {
+    return this.renamed(weight, ([published, { name }]) => [name, published]);
+  }
+
+  private fromPublished(weight: string): string {
+    return this.renamed(weight, ([published, { name }]) => [published, name]);
+  }
+
+  private renamed(
+    weight: string,
+    names: (entry: [string, tf.Variable]) => [from: string, to: string],
+  ): string {
+    const end = weight.lastIndexOf('/');
+    if (end < 0) return weight;
+    const found = [...this.options.parameters]
+      .map(names)
+      .find(([from]) => from === weight.slice(0, end));
+    return found ? found[1] + weight.slice(end) : weight;
+  }
+}
+
+function hostTensor(tensor: tf.Tensor): HostTensor {
+  const { dtype, shape } = tensor;
+  return { dtype, shape, data: tensor.dataSync() } as HostTensor;
+}
