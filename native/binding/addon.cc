@@ -80,6 +80,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   registerTensorKernels(env, exports);
   registerSequenceKernels(env, exports);
   registerFastWeights(env, exports);
+  registerOptimizerKernels(env, exports);
   return exports;
 }
 

@@ -50,5 +50,6 @@ void registerTensors(Napi::Env env, Napi::Object exports);
 void registerTensorKernels(Napi::Env env, Napi::Object exports);
 void registerSequenceKernels(Napi::Env env, Napi::Object exports);
 void registerFastWeights(Napi::Env env, Napi::Object exports);
+void registerOptimizerKernels(Napi::Env env, Napi::Object exports);
 
 }  // namespace fastweight::binding

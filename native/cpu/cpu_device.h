@@ -90,6 +90,11 @@ class CpuDevice final : public Device {
   int64_t firstLabelOutOfRange(int64_t rows, int64_t classes, const int32_t* labels) override;
   void crossEntropy(const CrossEntropy&) override;
   void crossEntropyBackward(const CrossEntropyBackward&) override;
+
+  // optimizers.cc
+  void adamW(const AdamWStep& step, int64_t tensors, const AdamWTensor* tensor) override;
+  void muonMomentum(const MuonMomentum&) override;
+  Status globalNorm(int64_t tensors, const FloatsView* tensor, float* norm) override;
 };
 
 }  // namespace fastweight::cpu

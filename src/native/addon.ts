@@ -1,6 +1,7 @@
 import { FastWeightError } from './errors';
 import type { FastWeightAddon } from './fast_weight_addon';
 import { loadNativeModule } from './loader';
+import type { OptimizerAddon } from './optimizer_addon';
 import type { SequenceAddon } from './sequence_addon';
 import type { TensorKernelsAddon } from './tensor_kernels_addon';
 import type { TensorStorageAddon } from './tensor_storage_addon';
@@ -10,7 +11,8 @@ export interface Addon
   extends TensorStorageAddon,
     TensorKernelsAddon,
     FastWeightAddon,
-    SequenceAddon {
+    SequenceAddon,
+    OptimizerAddon {
   /** Hands over the class of the errors that native code throws; called once, before all else. */
   initialize(errorClass: typeof FastWeightError): void;
 }
