@@ -40,4 +40,6 @@ export {
   slidingWindowAttention,
 } from './ops/sliding_window_attention';
 export { softmaxCrossEntropy } from './ops/softmax_cross_entropy';
+export { AdamW, type AdamWOptions } from './optimizers/adamw';
+export { Muon, type MuonOptions } from './optimizers/muon';
 export * as reference from './reference';
