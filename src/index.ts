@@ -56,6 +56,14 @@ export {
 } from './ops/sliding_window_attention';
 export { softmaxCrossEntropy } from './ops/softmax_cross_entropy';
 export { AdamW, type AdamWOptions } from './optimizers/adamw';
+
+<<<<<<< HEAD
+=======
+
+export { Muon, type MuonOptions } from './optimizers/muon';
+
+>>>>>>> optimizers
+
 export * as reference from './reference';
 export {
   readCheckpoint,
