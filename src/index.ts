@@ -57,12 +57,7 @@ export {
 export { softmaxCrossEntropy } from './ops/softmax_cross_entropy';
 export { AdamW, type AdamWOptions } from './optimizers/adamw';
 
-<<<<<<< HEAD
-=======
-
 export { Muon, type MuonOptions } from './optimizers/muon';
-
->>>>>>> optimizers
 
 export * as reference from './reference';
 export {

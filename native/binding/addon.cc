@@ -80,11 +80,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   registerTensorKernels(env, exports);
   registerSequenceKernels(env, exports);
   registerFastWeights(env, exports);
-<<<<<<< HEAD
   registerCpu(env, exports);
-=======
   registerOptimizerKernels(env, exports);
->>>>>>> optimizers
   return exports;
 }
 

@@ -50,10 +50,7 @@ void registerTensors(Napi::Env env, Napi::Object exports);
 void registerTensorKernels(Napi::Env env, Napi::Object exports);
 void registerSequenceKernels(Napi::Env env, Napi::Object exports);
 void registerFastWeights(Napi::Env env, Napi::Object exports);
-<<<<<<< HEAD
 void registerCpu(Napi::Env env, Napi::Object exports);
-=======
 void registerOptimizerKernels(Napi::Env env, Napi::Object exports);
->>>>>>> optimizers
 
 }  // namespace fastweight::binding

@@ -94,16 +94,13 @@ class CpuDevice final : public Device {
   void crossEntropy(const CrossEntropy&) override;
   void crossEntropyBackward(const CrossEntropyBackward&) override;
 
-<<<<<<< HEAD
-
- private:
-  BufferCache buffers_;
-=======
   // optimizers.cc
   void adamW(const AdamWStep& step, int64_t tensors, const AdamWTensor* tensor) override;
   void muonMomentum(const MuonMomentum&) override;
   Status globalNorm(int64_t tensors, const FloatsView* tensor, float* norm) override;
->>>>>>> optimizers
+
+ private:
+  BufferCache buffers_;
 };
 
 }  // namespace fastweight::cpu

@@ -13,13 +13,11 @@ export interface Addon
     TensorKernelsAddon,
     FastWeightAddon,
     SequenceAddon,
-<<<<<<< HEAD
-    CpuAddon {
-=======
-    OptimizerAddon 
->>>>>>> optimizers
+    CpuAddon,
+    OptimizerAddon {
   /** Hands over the class of the errors that native code throws; called once, before all else. */
   initialize(errorClass: typeof FastWeightError): void;
+}
 
 let addon: Addon | undefined;
 
