@@ -40,7 +40,11 @@ export {
   fastWeightScanOutput,
 } from './ops/fast_weight_scan';
 export { FastWeightState, type FastWeights } from './ops/fast_weight_state';
-export { newtonSchulz } from './ops/newton_schulz';
+export {
+  type NewtonSchulzMethod,
+  type NewtonSchulzOptions,
+  newtonSchulz,
+} from './ops/newton_schulz';
 export type { NewtonSchulzSchedule, NewtonSchulzTriple } from './ops/newton_schulz_schedule';
 export { l2Norm, layerNorm, rmsNorm } from './ops/norms';
 export type { Program, ProgramStep } from './ops/programs';
@@ -52,6 +56,9 @@ export {
 } from './ops/sliding_window_attention';
 export { softmaxCrossEntropy } from './ops/softmax_cross_entropy';
 export { AdamW, type AdamWOptions } from './optimizers/adamw';
+
+export { Muon, type MuonOptions } from './optimizers/muon';
+
 export * as reference from './reference';
 export {
   readCheckpoint,

@@ -5,11 +5,13 @@
 namespace fastweight {
 
 NewtonSchulz::NewtonSchulz(Device& device, NewtonSchulzSchedule schedule,
-                           std::vector<NewtonSchulzMatrices> groups, float epsilon)
+                           std::vector<NewtonSchulzMatrices> groups, float epsilon,
+                           NewtonSchulzMethod method)
     : device_(device),
       schedule_(std::move(schedule)),
       groups_(std::move(groups)),
-      epsilon_(epsilon) {
+      epsilon_(epsilon),
+      method_(method) {
   shorter_ = groups_.front().shorter();
   longer_ = groups_.front().longer();
   for (const NewtonSchulzMatrices& group : groups_) {
@@ -19,7 +21,8 @@ NewtonSchulz::NewtonSchulz(Device& device, NewtonSchulzSchedule schedule,
 }
 
 int64_t NewtonSchulz::forwardFloats() const {
-  return normFloats() + 2 * matrixFloats() + 2 * gramFloats();
+  const int64_t grams = method_ == NewtonSchulzMethod::kGram ? 5 : 2;
+  return normFloats() + 2 * matrixFloats() + grams * gramFloats();
 }
 
 int64_t NewtonSchulz::iterateFloats() const {
@@ -30,18 +33,67 @@ int64_t NewtonSchulz::iterateFloats() const {
 int64_t NewtonSchulz::backwardFloats() const { return 2 * matrixFloats() + 2 * gramFloats(); }
 
 void NewtonSchulz::forward(const float* d, float* out, float* workspace) const {
-  float* norms = workspace;
-  float* x = norms + normFloats();
+  float* x = workspace + normFloats();
   float* y = x + matrixFloats();
-  float* gram = y + matrixFloats();
-  float* polynomial = gram + gramFloats();
-  normalise(d, x, norms);
+  float* grams = y + matrixFloats();
+  normalise(d, x, workspace);
+  if (method_ == NewtonSchulzMethod::kGram) {
+    gramSteps(x, y, out, grams);
+  } else {
+    standardSteps(x, y, out, grams);
+  }
+  if (turns_) {
+    reorient(x, out, true);
+  } else if (schedule_.empty()) {
+    device_.copy(out, x, static_cast<size_t>(matrixFloats()) * sizeof(float));
+  }
+}
+
+// Both leave their result in `out` where nothing turns, else in x.
+
+void NewtonSchulz::standardSteps(float*& x, float* y, float* out, float* grams) const {
   for (size_t i = 0; i < schedule_.size(); ++i) {
     const bool endsInOut = i + 1 == schedule_.size() && !turns_;
-    step(schedule_[i], x, gram, polynomial, endsInOut ? out : y);
+    step(schedule_[i], x, grams, grams + gramFloats(), endsInOut ? out : y);
     std::swap(x, y);
   }
-  if (turns_) reorient(x, out, true);
+}
+
+void NewtonSchulz::gramSteps(float*& x, float* y, float* out, float* grams) const {
+  // With G = x x^T every later iterate is Q x, where Q is a polynomial of G: a step multiplies Q by
+  // P = a I + b G + c G G and turns G into P G P. All of them are symmetric and commute.
+  constexpr size_t kRestart = 2;
+  float* gram = grams;
+  float* step = gram + gramFloats();
+  float* total = step + gramFloats();
+  float* spare = total + gramFloats();
+  float* spareGram = spare + gramFloats();
+  for (size_t start = 0, end; start < schedule_.size(); start = end) {
+    end = start == 0 && schedule_.size() > kRestart ? kRestart : schedule_.size();
+    gramOf(x, gram);
+    for (size_t i = start; i < end; ++i) {
+      float* polynomial = i == start ? total : step;
+      polynomialOf(schedule_[i], gram, polynomial);
+      device_.addDiagonal(batch_, shorter_, schedule_[i].a, polynomial);
+      if (i + 1 < end) {
+        commutingProduct(polynomial, gram, spareGram);
+        commutingProduct(spareGram, polynomial, gram);
+      }
+      if (i > start) {
+        commutingProduct(step, total, spare);
+        std::swap(total, spare);
+      }
+    }
+    Gemm gemm;
+    gemm.batch = batch_;
+    gemm.m = gemm.k = shorter_;
+    gemm.n = longer_;
+    gemm.a = packed(static_cast<const float*>(total), shorter_, shorter_);
+    gemm.b = packed(static_cast<const float*>(x), shorter_, longer_);
+    gemm.c = packed(end == schedule_.size() && !turns_ ? out : y, shorter_, longer_);
+    device_.gemm(gemm);
+    std::swap(x, y);
+  }
 }
 
 // Iterates lie as norms, x of every step and of the end, and each step's gram and polynomial.
@@ -133,8 +185,7 @@ void NewtonSchulz::normalise(const float* d, float* x, float* norms) const {
   }
 }
 
-void NewtonSchulz::step(const NewtonSchulzStep& coefficients, const float* x, float* gram,
-                        float* polynomial, float* y) const {
+void NewtonSchulz::gramOf(const float* x, float* gram) const {
   SymmetricProduct product;
   product.batch = batch_;
   product.n = shorter_;
@@ -142,15 +193,34 @@ void NewtonSchulz::step(const NewtonSchulzStep& coefficients, const float* x, fl
   product.a = product.b = packed(x, shorter_, longer_);
   product.c = packed(gram, shorter_, shorter_);
   device_.symmetricProduct(product);
+}
 
-  product.k = shorter_;
+void NewtonSchulz::polynomialOf(const NewtonSchulzStep& coefficients, const float* gram,
+                                float* polynomial) const {
+  SymmetricProduct product;
+  product.batch = batch_;
+  product.n = product.k = shorter_;
   product.alpha = coefficients.c;
   product.beta = coefficients.b;
-  product.a = product.b = product.addend =
-      packed(static_cast<const float*>(gram), shorter_, shorter_);
+  product.a = product.b = product.addend = packed(gram, shorter_, shorter_);
   product.c = packed(polynomial, shorter_, shorter_);
   device_.symmetricProduct(product);
+}
 
+void NewtonSchulz::commutingProduct(const float* a, const float* b, float* c) const {
+  SymmetricProduct product;
+  product.batch = batch_;
+  product.n = product.k = shorter_;
+  product.a = packed(a, shorter_, shorter_);
+  product.b = packed(b, shorter_, shorter_);
+  product.c = packed(c, shorter_, shorter_);
+  device_.symmetricProduct(product);
+}
+
+void NewtonSchulz::step(const NewtonSchulzStep& coefficients, const float* x, float* gram,
+                        float* polynomial, float* y) const {
+  gramOf(x, gram);
+  polynomialOf(coefficients, gram, polynomial);
   Gemm gemm;
   gemm.batch = batch_;
   gemm.m = gemm.k = shorter_;

@@ -1,8 +1,10 @@
-// Loops over the scalar functions of the models, compiled once per instruction set. To add one, add
-// a pointer here and the loop to vector_kernels.inl.
+// Loops over the scalar functions of the models and optimizers, compiled once per instruction set.
+// To add one, add a pointer here and the loop to vector_kernels.inl.
 #pragma once
 
 #include <cstdint>
+
+#include "fastweight/optimizer_kernels.h"
 
 namespace fastweight::cpu {
 
@@ -18,6 +20,9 @@ struct VectorKernels {
                                  const float* dHidden, float* scaledG, float* scaledU,
                                  float* scaledHidden, float* gCotangent, float* uCotangent,
                                  float* dHiddenCotangent, float* ratesCotangent);
+  void (*adamW)(const AdamWStep& step, const AdamWTensor& tensor);
+  void (*muonMomentum)(const MuonMomentum& momentum);
+  float (*sumOfSquares)(int64_t count, const float* x);
 };
 
 /// Null where the compiler's target has no such instructions.

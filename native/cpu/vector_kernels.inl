@@ -79,7 +79,51 @@ void swigluGradientBackward(int64_t count, const float* rates, const float* g, c
   ratesCotangent[2] += sum2;
 }
 
-const VectorKernels kVectorKernels = {swiglu, swigluGradient, swigluGradientBackward};
+void adamW(const AdamWStep& step, const AdamWTensor& tensor) {
+  const AdamWStep s = step;
+  float* __restrict variable = tensor.variable;
+  const float* __restrict gradient = tensor.gradient;
+  float* __restrict first = tensor.first;
+  float* __restrict second = tensor.second;
+  for (int64_t i = 0; i < tensor.count; ++i) {
+    const float g = gradient[i];
+    const float m = s.beta1 * first[i] + s.oneMinusBeta1 * g;
+    const float v = s.beta2 * second[i] + s.oneMinusBeta2 * (g * g);
+    first[i] = m;
+    second[i] = v;
+    const float direction = m / (sqrtf(v / s.secondCorrection) + s.epsilon);
+    variable[i] = s.kept * variable[i] - s.rate * direction;
+  }
+}
+
+void muonMomentum(const MuonMomentum& m) {
+  const float kept = m.momentum, taken = m.oneMinusMomentum;
+  const float* __restrict gradient = m.gradient;
+  float* __restrict average = m.average;
+  float* __restrict direction = m.direction;
+  for (int64_t i = 0; i < m.count; ++i) {
+    const float next = kept * average[i] + taken * gradient[i];
+    average[i] = next;
+    direction[i] = m.nesterov ? kept * next + taken * gradient[i] : next;
+  }
+}
+
+float sumOfSquares(int64_t count, const float* x) {
+  constexpr int kLanes = 64;
+  float sums[kLanes] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    for (int lane = 0; lane < kLanes; ++lane) sums[lane] += x[i + lane] * x[i + lane];
+  }
+  for (int lane = 0; i < count; ++i, ++lane) sums[lane] += x[i] * x[i];
+  for (int width = kLanes / 2; width > 0; width /= 2) {
+    for (int lane = 0; lane < width; ++lane) sums[lane] += sums[lane + width];
+  }
+  return sums[0];
+}
+
+const VectorKernels kVectorKernels = {swiglu, swigluGradient, swigluGradientBackward,
+                                      adamW,  muonMomentum,   sumOfSquares};
 
 }  // namespace
 }  // namespace fastweight::cpu
