@@ -25,9 +25,7 @@ async function main(args: string[]): Promise<number> {
   const book = loadMobyDick();
   fs.mkdirSync(options.out, { recursive: true });
   const files = filesIn(options.out);
-  const run = options.resume
-    ? await resume(files.checkpoint, options, book)
-    : await start(options, book);
+  const run = options.resume ? await resume(files.checkpoint, book) : await start(options, book);
   describeRun(run);
   await run.train(interrupted);
   await run.save(files.checkpoint);
@@ -89,12 +87,12 @@ async function start(options: Options, book: Book): Promise<TrainingRun> {
   return TrainingRun.start(settings, length, book);
 }
 
-async function resume(checkpoint: string, options: Options, book: Book): Promise<TrainingRun> {
+async function resume(checkpoint: string, book: Book): Promise<TrainingRun> {
   if (!fs.existsSync(checkpoint)) {
     const got = `no ${checkpoint}`;
     throw new UsageError(`Expected a checkpoint for --resume but got ${got}: start without it`);
   }
-  const run = await TrainingRun.resume(checkpoint, 60 * options.minutes, book);
+  const run = await TrainingRun.resume(checkpoint, book);
   console.log(
     `Going on after step ${run.trainer.stepsDone} of ${run.record.totalSteps ?? 'an open number'}`,
   );

@@ -49,7 +49,7 @@ export const demoSettings: Settings = {
   beta2: 0.95,
   maxGradientNorm: 1,
   heldOutBytes: 40_000,
-  evaluations: 4,
+  evaluations: 6,
   checkedTokens: 160,
   promptBytes: 100,
   sampleBytes: 300,

@@ -1,6 +1,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import {
   AdamW,
+  FastWeightError,
   type LossFunction,
   languageModel,
   languageModelLoss,
@@ -22,6 +23,8 @@ import type { Settings } from './settings';
 /** What a checkpoint keeps besides the trainer's state. */
 interface RunRecord {
   settings: Settings;
+  /** Seconds that the run may take; null where it has a number of steps. */
+  allowedSeconds: number | null;
   /** Steps of the whole run; null until the first ones have shown the pace. */
   totalSteps: number | null;
   /** Seconds of training steps so far. */
@@ -35,8 +38,8 @@ interface RunRecord {
 /** A run's length: a number of steps, or the seconds that training may take. */
 export type Length = { steps: number } | { seconds: number };
 
-/** The first steps load code and find memory; they do not tell the pace. */
-const slowSteps = 3;
+/** The pace is the mean of so many steps, and the end of a run is planned anew as often. */
+const paceSteps = 50;
 
 /** A model in training on a book, with all that a checkpoint has to bring back. */
 export class TrainingRun {
@@ -48,7 +51,6 @@ export class TrainingRun {
 
   private constructor(
     readonly record: RunRecord,
-    private readonly allowedSeconds: number,
     book: Book,
   ) {
     const { settings } = record;
@@ -67,17 +69,29 @@ export class TrainingRun {
   }
 
   static start(settings: Settings, length: Length, book: Book): TrainingRun {
-    const totalSteps = 'steps' in length ? length.steps : null;
-    const seconds = 'seconds' in length ? length.seconds : Infinity;
-    const record = { settings, totalSteps, seconds: 0, evaluationSeconds: 0, heldOut: [] };
-    return new TrainingRun(record, seconds, book);
+    const record = {
+      settings,
+      allowedSeconds: 'seconds' in length ? length.seconds : null,
+      totalSteps: 'steps' in length ? length.steps : null,
+      seconds: 0,
+      evaluationSeconds: 0,
+      heldOut: [],
+    };
+    return new TrainingRun(record, book);
   }
 
   /** @throws FastWeightError ERR_CHECKPOINT */
-  static async resume(file: string, allowedSeconds: number, book: Book): Promise<TrainingRun> {
+  static async resume(file: string, book: Book): Promise<TrainingRun> {
     const checkpoint = readCheckpoint(file);
-    const record = JSON.parse(checkpoint.metadata.run) as RunRecord;
-    const run = new TrainingRun(record, allowedSeconds, book);
+    const { run: text } = checkpoint.metadata;
+    if (text === undefined) {
+      throw new FastWeightError(
+        'ERR_CHECKPOINT',
+        `Expected a checkpoint of this demo but got ${file}`,
+      );
+    }
+    const record = JSON.parse(text) as RunRecord;
+    const run = new TrainingRun(record, book);
     await run.trainer.restore(checkpoint);
     return run;
   }
@@ -119,31 +133,40 @@ export class TrainingRun {
     }
   }
 
-  /** Whether an equal part of the run has ended with this step. */
+  /** Whether another equal part of the run has ended. */
   private evaluationDue(): boolean {
-    const { totalSteps, settings } = this.record;
+    const { totalSteps, settings, heldOut } = this.record;
     if (totalSteps === null) return false;
-    const part = (step: number) => Math.floor((settings.evaluations * step) / totalSteps);
-    const { stepsDone } = this.trainer;
-    return part(stepsDone) > part(stepsDone - 1);
+    const parts = Math.floor((settings.evaluations * this.trainer.stepsDone) / totalSteps);
+    return parts > heldOut.length - 1;
   }
 
-  /** Counts a step's time; at the end of warm-up its pace fixes the number of steps. */
+  /**
+   * Counts a step's time. A run that has minutes plans its number of steps after warm-up, and again
+   * whenever the pace has been measured anew, so that it ends in time on a machine that is shared.
+   */
   private keepTime(seconds: number): void {
     this.record.seconds += seconds;
     this.stepSeconds.push(seconds);
-    const { settings, totalSteps } = this.record;
-    if (totalSteps !== null || this.trainer.stepsDone < settings.warmupSteps) return;
-    this.record.totalSteps = this.expectedSteps();
+    if (this.stepSeconds.length > paceSteps) this.stepSeconds.shift();
+    const { settings, allowedSeconds } = this.record;
+    const sinceWarmup = this.trainer.stepsDone - settings.warmupSteps;
+    if (allowedSeconds === null || sinceWarmup < 0 || sinceWarmup % paceSteps !== 0) return;
+    this.record.totalSteps = this.stepsWithin(allowedSeconds);
     this.trainer.schedule = this.schedule();
   }
 
-  /** All steps of the run, as far as the pace is known. */
+  /** Steps of the whole run, as far as the pace is known. */
   private expectedSteps(): number {
-    const { totalSteps, seconds, evaluationSeconds, settings } = this.record;
-    if (totalSteps !== null) return totalSteps;
-    const pace = median(this.stepSeconds.slice(slowSteps)) ?? this.stepSeconds[0];
-    const secondsLeft = this.allowedSeconds - seconds - settings.evaluations * evaluationSeconds;
+    const { totalSteps, allowedSeconds } = this.record;
+    return totalSteps ?? this.stepsWithin(allowedSeconds as number);
+  }
+
+  /** Steps done and those for which there is time, at the last steps' pace. */
+  private stepsWithin(allowedSeconds: number): number {
+    const { seconds, evaluationSeconds, settings } = this.record;
+    const pace = this.stepSeconds.reduce((sum, step) => sum + step) / this.stepSeconds.length;
+    const secondsLeft = allowedSeconds - seconds - settings.evaluations * evaluationSeconds;
     const more = Math.max(0, Math.floor(secondsLeft / pace));
     return Math.max(settings.warmupSteps, this.trainer.stepsDone + more);
   }
@@ -162,8 +185,4 @@ export class TrainingRun {
 
 function secondsSince(started: number): number {
   return (performance.now() - started) / 1000;
-}
-
-function median(values: number[]): number | undefined {
-  return [...values].sort((a, b) => a - b)[values.length >> 1];
 }
