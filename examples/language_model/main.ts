@@ -1,14 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  bitsPerByte,
-  FastWeightError,
-  meanLoss,
-  Random,
-  saveParameters,
-  sequentialBatches,
-} from 'fastweight';
+import { FastWeightError, Random, saveParameters } from 'fastweight';
 import { type Book, loadMobyDick } from './moby_dick';
 import { help, type Options, parseOptions, UsageError } from './options';
 import { CheckFailed, checkAgainstReference } from './reference_check';
@@ -40,7 +33,9 @@ async function main(args: string[]): Promise<number> {
   await run.save(files.checkpoint);
   if (!run.finished) {
     const { stepsDone } = run.trainer;
-    console.log(`\nStopped after step ${stepsDone}; the checkpoint is ${files.checkpoint}`);
+    console.log(
+      `\nStopped after step ${stepsDone}; the checkpoint is ${path.relative('.', files.checkpoint)}`,
+    );
     console.log(`Go on with: npm run demo -- --resume${outArgument(options.out)}`);
     return exitCodes.interrupted;
   }
@@ -91,9 +86,7 @@ async function start(options: Options, book: Book): Promise<TrainingRun> {
   }
   const length =
     options.steps === undefined ? { seconds: 60 * options.minutes } : { steps: options.steps };
-  const run = TrainingRun.start(settings, length, book);
-  run.record.startLoss = heldOutLoss(run, book);
-  return run;
+  return TrainingRun.start(settings, length, book);
 }
 
 async function resume(checkpoint: string, options: Options, book: Book): Promise<TrainingRun> {
@@ -102,7 +95,9 @@ async function resume(checkpoint: string, options: Options, book: Book): Promise
     throw new UsageError(`Expected a checkpoint for --resume but got ${got}: start without it`);
   }
   const run = await TrainingRun.resume(checkpoint, 60 * options.minutes, book);
-  console.log(`Going on after step ${run.trainer.stepsDone} of ${checkpoint}`);
+  console.log(
+    `Going on after step ${run.trainer.stepsDone} of ${run.record.totalSteps ?? 'an open number'}`,
+  );
   return run;
 }
 
@@ -114,16 +109,7 @@ function outArgument(folder: string): string {
 function describeRun({ model, record }: TrainingRun): void {
   const { batch, tokens } = record.settings;
   const parameters = model.countParams().toLocaleString('en');
-  console.log(`Model: ${parameters} parameters; a step is ${batch} windows of ${tokens} bytes`);
-  console.log(`Held-out chapters at the start: ${bits(record.startLoss)} bits per byte\n`);
-}
-
-const bits = (nats: number) => bitsPerByte(nats).toFixed(3);
-
-/** Nats a byte over the held-out chapters. */
-function heldOutLoss({ loss, record }: TrainingRun, { heldOut }: Book): number {
-  const { heldOutBytes, batch, tokens } = record.settings;
-  return meanLoss(loss, sequentialBatches(heldOut.subarray(0, heldOutBytes), { batch, tokens }));
+  console.log(`Model: ${parameters} parameters; a step reads ${batch * tokens} bytes\n`);
 }
 
 /** The start of the held-out text and what the model writes after it. */
@@ -140,11 +126,10 @@ async function report(
   book: Book,
   files: ReturnType<typeof filesIn>,
 ): Promise<void> {
-  const endLoss = heldOutLoss(run, book);
-  const results = resultsOf(run, endLoss);
+  const results = resultsOf(run);
   const [prompt, written] = writeSample(run, book);
   await saveParameters(run.model, files.model);
-  fs.writeFileSync(files.chart, await lossChart(run, endLoss));
+  fs.writeFileSync(files.chart, await lossChart(results));
   fs.writeFileSync(files.sample, `${prompt}${written}\n`);
   fs.writeFileSync(files.results, `${JSON.stringify(results, null, 2)}\n`);
   console.log(
@@ -153,9 +138,13 @@ async function report(
   console.log(`${prompt}>>>${written}\n`.replace(/^/gm, '    '));
   const { steps, seconds, tokensPerSecond } = results;
   console.log(`${steps} steps in ${seconds.toFixed(0)} s, ${tokensPerSecond} tokens/s`);
-  const { startLoss } = run.record;
-  console.log(`Held-out bits per byte: ${bits(startLoss)} -> ${bits(endLoss)}`);
-  console.log(`Loss curve, sample, weights and figures: ${path.dirname(files.results)}`);
+  const [start, end] = [results.heldOut.at(0), results.heldOut.at(-1)].map((measured) =>
+    measured?.bitsPerByte.toFixed(3),
+  );
+  console.log(`Bits per byte on held-out chapters: ${start} before, ${end} after`);
+  console.log(
+    `Loss curve, sample, weights and figures: ${path.relative('.', path.dirname(files.results)) || '.'}`,
+  );
 }
 
 main(process.argv.slice(2)).then(

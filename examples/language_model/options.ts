@@ -6,7 +6,7 @@ export const help = `usage: npm run demo -- [options]
 Trains a byte-level LaCT language model on Moby Dick and writes a checkpoint, the loss curve, a
 sample of text and the figures. Ctrl-C stops after the current step and leaves a checkpoint.
 
-  --minutes N     time to train, 2.2 by default; the number of steps follows from the first ones
+  --minutes N     time to train, 2.2 by default; the first steps tell how many fit into it
   --steps N       train this many steps instead
   --resume        go on from the checkpoint in the folder, with its settings
   --quick         a tiny model and 30 steps: a look at the demo in seconds

@@ -122,8 +122,8 @@ function step(variables: Map<string, tf.Variable>, loss: () => tf.Scalar): Step 
 /** The parameters after one AdamW step on the current backend. */
 function adamWStep(before: Named, gradients: Named, settings: Settings): Named {
   const variables = toVariables(before);
-  const { peakRate: learningRate, weightDecay } = settings;
-  const optimizer = new AdamW({ learningRate, weightDecay });
+  const { peakRate: learningRate, weightDecay, beta2 } = settings;
+  const optimizer = new AdamW({ learningRate, weightDecay, beta2 });
   tf.tidy(() => {
     const named = [...gradients].map(([name, { data, shape }]) => ({
       name: (variables.get(name) as tf.Variable).name,

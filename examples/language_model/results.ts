@@ -6,19 +6,19 @@ export interface Results {
   steps: number;
   seconds: number;
   tokensPerSecond: number;
-  /** Bits a byte on the held-out chapters. */
-  heldOut: { start: number; end: number };
+  /** Bits a byte on the held-out chapters, from before the first step to after the last. */
+  heldOut: { step: number; bitsPerByte: number }[];
   /** Bits a byte of each step's batch. */
   losses: number[];
 }
 
-export function resultsOf({ record, trainer, tokensPerStep }: TrainingRun, end: number): Results {
+export function resultsOf({ record, trainer, tokensPerStep }: TrainingRun): Results {
   const steps = trainer.stepsDone;
   return {
     steps,
     seconds: record.seconds,
     tokensPerSecond: Math.round((steps * tokensPerStep) / record.seconds),
-    heldOut: { start: bitsPerByte(record.startLoss), end: bitsPerByte(end) },
+    heldOut: record.heldOut.map(({ step, loss }) => ({ step, bitsPerByte: bitsPerByte(loss) })),
     losses: trainer.losses.map(bitsPerByte),
   };
 }
@@ -27,8 +27,7 @@ export function resultsOf({ record, trainer, tokensPerStep }: TrainingRun, end: 
 const smoothedShare = 0.03;
 
 /** The loss curve as SVG. */
-export function lossChart(run: TrainingRun, end: number): Promise<string> {
-  const { losses, heldOut, steps } = resultsOf(run, end);
+export function lossChart({ losses, heldOut, steps }: Results): Promise<string> {
   const points = losses.map((y, at) => ({ x: at + 1, y }));
   const width = Math.max(1, Math.round(smoothedShare * steps));
   const smoothed = points.map(({ x }, at) => {
@@ -44,10 +43,7 @@ export function lossChart(run: TrainingRun, end: number): Promise<string> {
       { name: `mean of ${width} batches`, points: smoothed },
       {
         name: 'held-out chapters',
-        points: [
-          { x: 0, y: heldOut.start },
-          { x: steps, y: heldOut.end },
-        ],
+        points: heldOut.map(({ step, bitsPerByte: y }) => ({ x: step, y })),
       },
     ],
   });

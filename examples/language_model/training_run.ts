@@ -4,11 +4,13 @@ import {
   type LossFunction,
   languageModel,
   languageModelLoss,
+  meanLoss,
   namedVariables,
   Random,
   randomBatch,
   readCheckpoint,
   type Schedule,
+  sequentialBatches,
   Trainer,
   warmupCosine,
   writeCheckpoint,
@@ -22,10 +24,12 @@ interface RunRecord {
   settings: Settings;
   /** Steps of the whole run; null until the first ones have shown the pace. */
   totalSteps: number | null;
-  /** Seconds of training so far. */
+  /** Seconds of training steps so far. */
   seconds: number;
-  /** Nats a held-out byte before training. */
-  startLoss: number;
+  /** Seconds that the held-out chapters took when they were last measured. */
+  evaluationSeconds: number;
+  /** Nats a byte on the held-out chapters, after these steps. */
+  heldOut: { step: number; loss: number }[];
 }
 
 /** A run's length: a number of steps, or the seconds that training may take. */
@@ -40,6 +44,7 @@ export class TrainingRun {
   readonly loss: LossFunction;
   readonly trainer: Trainer;
   private readonly stepSeconds: number[] = [];
+  private readonly heldOutText: Uint8Array;
 
   private constructor(
     readonly record: RunRecord,
@@ -47,13 +52,14 @@ export class TrainingRun {
     book: Book,
   ) {
     const { settings } = record;
+    this.heldOutText = book.heldOut.subarray(0, settings.heldOutBytes);
     this.model = languageModel(settings.model, { seed: settings.seed });
     this.loss = (ids, labels) => languageModelLoss(this.model, ids, labels);
     this.trainer = new Trainer({
       parameters: namedVariables(this.model),
       loss: this.loss,
       nextBatch: (random) => randomBatch(book.train, settings, random),
-      optimizer: new AdamW({ weightDecay: settings.weightDecay }),
+      optimizer: new AdamW({ weightDecay: settings.weightDecay, beta2: settings.beta2 }),
       schedule: this.schedule(),
       random: new Random(settings.seed),
       maxGradientNorm: settings.maxGradientNorm,
@@ -63,7 +69,7 @@ export class TrainingRun {
   static start(settings: Settings, length: Length, book: Book): TrainingRun {
     const totalSteps = 'steps' in length ? length.steps : null;
     const seconds = 'seconds' in length ? length.seconds : Infinity;
-    const record = { settings, totalSteps, seconds: 0, startLoss: Number.NaN };
+    const record = { settings, totalSteps, seconds: 0, evaluationSeconds: 0, heldOut: [] };
     return new TrainingRun(record, seconds, book);
   }
 
@@ -84,15 +90,26 @@ export class TrainingRun {
     return this.record.settings.batch * this.record.settings.tokens;
   }
 
+  /** Measures the loss on the held-out chapters and keeps it. */
+  evaluate(): void {
+    const { batch, tokens } = this.record.settings;
+    const started = performance.now();
+    const loss = meanLoss(this.loss, sequentialBatches(this.heldOutText, { batch, tokens }));
+    this.record.evaluationSeconds = secondsSince(started);
+    this.record.heldOut.push({ step: this.trainer.stepsDone, loss });
+  }
+
   /** Trains until the run is finished or `interrupted` says so after a step. */
   async train(interrupted: () => boolean): Promise<void> {
     const progress = new Progress(this.tokensPerStep);
     try {
+      if (this.trainer.stepsDone === 0) this.evaluate();
       while (!this.finished && !interrupted()) {
         const started = performance.now();
         const { loss } = this.trainer.step();
-        const seconds = (performance.now() - started) / 1000;
+        const seconds = secondsSince(started);
         this.keepTime(seconds);
+        if (this.evaluationDue()) this.evaluate();
         progress.update(this.trainer.stepsDone, this.expectedSteps(), loss, seconds);
         // Signals and the bar get their turn between two steps.
         await new Promise((resolve) => setImmediate(resolve));
@@ -100,6 +117,15 @@ export class TrainingRun {
     } finally {
       progress.stop();
     }
+  }
+
+  /** Whether an equal part of the run has ended with this step. */
+  private evaluationDue(): boolean {
+    const { totalSteps, settings } = this.record;
+    if (totalSteps === null) return false;
+    const part = (step: number) => Math.floor((settings.evaluations * step) / totalSteps);
+    const { stepsDone } = this.trainer;
+    return part(stepsDone) > part(stepsDone - 1);
   }
 
   /** Counts a step's time; at the end of warm-up its pace fixes the number of steps. */
@@ -114,10 +140,11 @@ export class TrainingRun {
 
   /** All steps of the run, as far as the pace is known. */
   private expectedSteps(): number {
-    const { totalSteps, seconds, settings } = this.record;
+    const { totalSteps, seconds, evaluationSeconds, settings } = this.record;
     if (totalSteps !== null) return totalSteps;
     const pace = median(this.stepSeconds.slice(slowSteps)) ?? this.stepSeconds[0];
-    const more = Math.floor((this.allowedSeconds - seconds) / pace);
+    const secondsLeft = this.allowedSeconds - seconds - settings.evaluations * evaluationSeconds;
+    const more = Math.max(0, Math.floor(secondsLeft / pace));
     return Math.max(settings.warmupSteps, this.trainer.stepsDone + more);
   }
 
@@ -131,6 +158,10 @@ export class TrainingRun {
   async save(file: string): Promise<void> {
     writeCheckpoint(file, await this.trainer.checkpoint({ run: JSON.stringify(this.record) }));
   }
+}
+
+function secondsSince(started: number): number {
+  return (performance.now() - started) / 1000;
 }
 
 function median(values: number[]): number | undefined {
