@@ -18,7 +18,7 @@ const mayImport = {
   backend: uses('native'),
   kernels: uses('backend', 'native'),
   ops: uses(...core),
-  optimizers: uses('ops', ...core),
+  optimizers: uses('ops', 'reference', ...core),
   io: uses('native'),
   data: uses('io', 'native'),
   layers: uses('ops', ...core),

@@ -81,6 +81,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   registerSequenceKernels(env, exports);
   registerFastWeights(env, exports);
   registerCpu(env, exports);
+  registerOptimizerKernels(env, exports);
   return exports;
 }
 

@@ -1,4 +1,4 @@
-// Arguments and results of tensor kernels.
+// Arguments and results of kernels.
 #pragma once
 
 #include <cstdint>

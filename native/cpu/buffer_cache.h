@@ -7,8 +7,8 @@
 
 namespace fastweight::cpu {
 
-/// Hands out memory and keeps what comes back for the next request of its size class, up to a limit.
-/// Not thread-safe: a device belongs to one thread.
+/// Hands out memory and keeps what comes back for the next request of its size class, up to a
+/// limit. Not thread-safe: a device belongs to one thread.
 class BufferCache {
  public:
   /// Keeps at most `limit` bytes that nobody uses.

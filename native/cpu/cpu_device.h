@@ -40,11 +40,12 @@ class CpuDevice final : public Device {
   void rowNorms(int64_t rows, int64_t columns, const float* w, float* norms) override;
   void rowNormsBackward(int64_t rows, int64_t columns, const float* w, const float* norms,
                         const float* normsCotangent, float* wCotangent) override;
+  void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
 
   // vector.cc
+  void addDiagonal(int64_t batch, int64_t n, float value, float* matrices) override;
   void axpby(int64_t count, float alpha, const float* x, float beta, float* y) override;
   void scaleRows(int64_t batch, int64_t count, const float* scales, float* y) override;
-  void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
   void sumRows(int64_t batch, int64_t count, int64_t stride, const float* x, float* out) override;
   void addToRows(int64_t batch, int64_t count, int64_t stride, float alpha, const float* x,
                  float* y) override;
@@ -92,6 +93,11 @@ class CpuDevice final : public Device {
   int64_t firstLabelOutOfRange(int64_t rows, int64_t classes, const int32_t* labels) override;
   void crossEntropy(const CrossEntropy&) override;
   void crossEntropyBackward(const CrossEntropyBackward&) override;
+
+  // optimizers.cc
+  void adamW(const AdamWStep& step, int64_t tensors, const AdamWTensor* tensor) override;
+  void muonMomentum(const MuonMomentum&) override;
+  Status globalNorm(int64_t tensors, const FloatsView* tensor, float* norm) override;
 
  private:
   BufferCache buffers_;

@@ -6,10 +6,17 @@ import { newtonSchulzGradient, newtonSchulzKernels } from './fast_weights/newton
 import { scanGradients, scanKernels } from './fast_weights/scan';
 import { registerGradients } from './gradients/register';
 import { nativeKernels } from './native_kernels';
+import { optimizerKernels } from './optimizers';
 import { sequenceGradients, sequenceKernels } from './sequence';
 
 registerCpuBackend(
-  new Map([...nativeKernels, ...scanKernels, ...newtonSchulzKernels, ...sequenceKernels]),
+  new Map([
+    ...nativeKernels,
+    ...scanKernels,
+    ...newtonSchulzKernels,
+    ...sequenceKernels,
+    ...optimizerKernels,
+  ]),
 );
 registerGradients();
 for (const gradient of [...scanGradients, newtonSchulzGradient, ...sequenceGradients]) {

@@ -1,14 +1,20 @@
 import * as tf from '@tensorflow/tfjs-core';
-
+import { FastWeightBackend } from '../backend/fastweight_backend';
+import { globalNorm as kernel } from '../kernels/optimizers';
+import { inputsOf } from '../kernels/optimizers/tensor_table';
 import { expected } from '../native/errors';
 
 /**
- * sqrt of the sum of squares over all elements of all tensors.
+ * sqrt of the sum of squares over all elements of all tensors; one native call on a fastweight
+ * backend.
  *
  * @returns a scalar
  */
 export function globalNorm(tensors: readonly tf.Tensor[]): tf.Scalar {
   if (tensors.length === 0) throw expected('ERR_ARGUMENT', 'at least one', 'tensors', 'none');
+  if (tf.backend() instanceof FastWeightBackend) {
+    return tf.engine().runKernel(kernel, inputsOf([tensors]), {}) as tf.Scalar;
+  }
   return tf.tidy(() => {
     const squares = tensors.map((tensor) => tf.sum(tf.square(tensor)));
     return tf.sqrt(tf.addN(squares)) as tf.Scalar;

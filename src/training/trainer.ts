@@ -10,8 +10,12 @@ import type { Schedule } from './schedule';
 
 type NamedTensor = Awaited<ReturnType<tf.Optimizer['getWeights']>>[number];
 
-/** An optimizer whose learning rate is set before each step. */
-export type ScheduledOptimizer = tf.Optimizer & { learningRate: number };
+/** An optimizer whose learning rate is set before each step, such as AdamW and Muon. */
+export type ScheduledOptimizer = tf.Optimizer & {
+  learningRate: number;
+  /** What it keeps of a variable, as `getWeights` names it behind the variable's name. */
+  slotsOf(variable: tf.Variable): readonly string[];
+};
 
 /** Mean loss of a batch, a scalar. */
 export type LossFunction = (ids: tf.Tensor2D, labels: tf.Tensor2D) => tf.Scalar;
@@ -167,15 +171,14 @@ export class Trainer {
     this.lossHistory.splice(0, Infinity, ...checkpoint.losses);
   }
 
-  /** A slot that the checkpoint has of one parameter it has of all. */
+  /** Before the first step there are no slots; from then on each parameter has all of its own. */
   private optimizerLayout({ optimizer }: TrainingCheckpoint): Map<string, TensorLayout> {
-    const slots = new Set<string>();
-    for (const name of optimizer.keys()) {
-      if (name.includes('/')) slots.add(name.slice(name.lastIndexOf('/')));
-    }
     const layout = new Map<string, TensorLayout>([['iter', { dtype: 'int32', shape: [] }]]);
+    if (optimizer.size <= 1) return layout;
     for (const [name, variable] of this.options.parameters) {
-      for (const slot of slots) layout.set(name + slot, variable);
+      for (const slot of this.options.optimizer.slotsOf(variable)) {
+        layout.set(`${name}/${slot}`, variable);
+      }
     }
     return layout;
   }

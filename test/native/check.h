@@ -41,6 +41,7 @@ void testGemm(Device& device);
 void testSymmetricProduct(Device& device);
 void testSwiglu(Device& device);
 void testSequenceKernels(Device& device);
+void testOptimizerKernels(Device& device);
 void testCpuFeatures();
 void testThreadPool();
 

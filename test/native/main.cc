@@ -69,6 +69,7 @@ int main() {
   testSymmetricProduct(*device);
   testSwiglu(*device);
   testSequenceKernels(*device);
+  testOptimizerKernels(*device);
   std::string isas;
   for (const auto isa : fastweight::cpu::availableIsas()) {
     isas += std::string(" ") + fastweight::cpu::isaName(isa);

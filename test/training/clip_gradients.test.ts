@@ -1,11 +1,9 @@
-import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 
+import '../../src/kernels/register';
 import { clipByGlobalNorm, globalNorm } from '../../src/training/clip_gradients';
 
-beforeAll(async () => {
-  await tf.setBackend('cpu');
-});
+const backends = ['fastweight-cpu', 'cpu'];
 
 const gradients = () => [
   tf.tensor1d([3, 0]),
@@ -15,8 +13,16 @@ const gradients = () => [
   ]),
 ];
 
-test('the global norm is that of all elements together', () => {
-  tf.tidy(() => expect(globalNorm(gradients()).dataSync()[0]).toBe(13));
+test.each(backends)('the global norm is that of all elements together on %s', async (backend) => {
+  await tf.setBackend(backend);
+  tf.tidy(() => {
+    expect(globalNorm(gradients()).dataSync()[0]).toBe(13);
+    const large = [tf.fill([100_003], 0.5), tf.fill([7, 11], -2), tf.zeros([0]), tf.scalar(3)];
+    const wanted = Math.sqrt(100_003 / 4 + 4 * 77 + 9);
+    expect(globalNorm(large).dataSync()[0] / wanted).toBeCloseTo(1, 6);
+    const broken = [tf.tensor1d([1, Number.NaN]), tf.scalar(1)];
+    expect(globalNorm(broken).dataSync()[0]).toBeNaN();
+  });
 });
 
 test('gradients over the norm are scaled together, others left alone', () => {

@@ -7,13 +7,17 @@
 #include <string>
 
 #include "fastweight/fast_weight_primitives.h"
+#include "fastweight/optimizer_kernels.h"
 #include "fastweight/sequence_kernels.h"
 #include "fastweight/status.h"
 #include "fastweight/tensor_kernels.h"
 
 namespace fastweight {
 
-class Device : public FastWeightPrimitives, public TensorKernels, public SequenceKernels {
+class Device : public FastWeightPrimitives,
+               public TensorKernels,
+               public SequenceKernels,
+               public OptimizerKernels {
  public:
   /// "cpu" or "cuda".
   virtual const char* name() const = 0;
