@@ -22,4 +22,6 @@ export interface Library {
   ): tf.Tensor3D;
   attention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D, window: number): tf.Tensor4D;
   languageModel(parameters: Record<string, tf.Tensor>, config: LanguageModelConfig): TrainableModel;
+  /** Adam without weight decay, beta1 0.9, beta2 0.999, epsilon 1e-8. */
+  adam(learningRate: number): tf.Optimizer;
 }

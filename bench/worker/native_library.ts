@@ -9,6 +9,7 @@ import {
   slidingWindowAttention,
   writeParameters,
 } from '../../src';
+import { AdamW } from '../../src/optimizers/adamw';
 import type { Library } from './library';
 
 /** This package on its CPU backend. */
@@ -28,5 +29,6 @@ export async function nativeLibrary(threads: number): Promise<Library> {
         loss: (ids, labels) => languageModelLoss(model, ids, labels),
       };
     },
+    adam: (learningRate) => new AdamW({ learningRate, weightDecay: 0 }),
   };
 }

@@ -14,7 +14,7 @@ export interface Prepared {
   run(): void;
 }
 
-const adam = { learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+const learningRate = 1e-4;
 
 /** Prepares `task` on tensors that stay the caller's. */
 export function prepare(task: Task, inputs: Named, library: Library): Prepared {
@@ -85,7 +85,7 @@ function prepareLanguageModel(
     return { results, run: () => tf.dispose(tf.tidy(results)) };
   }
   const variables = [...model.variables.values()];
-  const optimizer = tf.train.adam(adam.learningRate, adam.beta1, adam.beta2, adam.epsilon);
+  const optimizer = library.adam(learningRate);
   const lossOf = () => model.loss(ids, labels);
   return {
     results() {

@@ -40,5 +40,6 @@ export async function referenceLibrary(
         loss: (ids, labels) => reference.languageModelLoss(values, ids, labels, config),
       };
     },
+    adam: (learningRate) => tf.train.adam(learningRate, 0.9, 0.999, 1e-8),
   };
 }

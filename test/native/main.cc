@@ -70,6 +70,7 @@ int main() {
   testSwiglu(*device);
   testSequenceKernels(*device);
   testOptimizerKernels(*device);
+  testCommunicator();
   std::string isas;
   for (const auto isa : fastweight::cpu::availableIsas()) {
     isas += std::string(" ") + fastweight::cpu::isaName(isa);
