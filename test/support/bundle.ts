@@ -16,7 +16,7 @@ export function bundleScript(entry: string): string {
     // tfjs-core marks the files that register specs and gradients as free of side effects.
     ignoreAnnotations: true,
     preserveSymlinks: true,
-    external: ['jasmine', '*.node'],
+    external: ['jasmine', 'vega', '*.node'],
     entryPoints: [entry],
     outfile,
   });
