@@ -48,13 +48,21 @@ void read(const Napi::CallbackInfo& info) {
   Environment::of(info.Env()).device->copyToHost(host, memory, array.ByteLength());
 }
 
-/// memory() -> { tensors, bytes }
+/// memory() -> { tensors, bytes, peakBytes }
 Napi::Value memory(const Napi::CallbackInfo& info) {
   const TensorTable& tensors = *Environment::of(info.Env()).tensors;
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("tensors", Napi::Number::New(info.Env(), static_cast<double>(tensors.count())));
   result.Set("bytes", Napi::Number::New(info.Env(), static_cast<double>(tensors.bytes())));
+  result.Set("peakBytes",
+             Napi::Number::New(
+                 info.Env(), static_cast<double>(Environment::of(info.Env()).device->peakBytes())));
   return result;
+}
+
+/// resetPeakBytes(): memory().peakBytes counts from now on.
+void resetPeakBytes(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).device->resetPeakBytes();
 }
 
 }  // namespace
@@ -64,6 +72,7 @@ void registerTensors(Napi::Env env, Napi::Object exports) {
   exports.Set("free", Napi::Function::New(env, freeTensor, "free"));
   exports.Set("write", Napi::Function::New(env, write, "write"));
   exports.Set("read", Napi::Function::New(env, read, "read"));
+  exports.Set("resetPeakBytes", Napi::Function::New(env, resetPeakBytes, "resetPeakBytes"));
   exports.Set("memory", Napi::Function::New(env, memory, "memory"));
 }
 

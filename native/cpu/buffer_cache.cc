@@ -1,5 +1,6 @@
 #include "cpu/buffer_cache.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #ifdef _WIN32
@@ -52,6 +53,15 @@ void toSystem(void* memory) {
 }  // namespace
 
 void* BufferCache::allocate(size_t bytes) {
+  void* memory = find(bytes);
+  if (memory != nullptr) {
+    used_ += bytes;
+    peak_ = std::max(peak_, used_);
+  }
+  return memory;
+}
+
+void* BufferCache::find(size_t bytes) {
   if (bytes > SIZE_MAX / 2) return nullptr;
   const size_t size = classOf(bytes);
   const auto found = free_.find(size);
@@ -71,6 +81,7 @@ void* BufferCache::allocate(size_t bytes) {
 
 void BufferCache::release(void* memory, size_t bytes) {
   if (memory == nullptr) return;
+  used_ -= bytes;
   const size_t size = classOf(bytes);
   if (size <= kLeastCached || cached_ + size > limit_) {
     toSystem(memory);

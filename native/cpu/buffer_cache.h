@@ -24,11 +24,16 @@ class BufferCache {
   /// Gives all that nobody uses back to the system.
   void clear();
 
-  size_t cachedBytes() const { return cached_; }
+  /// The most bytes that were in use at a time since the last resetPeakBytes(), as asked for.
+  size_t peakBytes() const { return peak_; }
+  void resetPeakBytes() { peak_ = used_; }
 
  private:
+  /// Memory from the cache or from the system.
+  void* find(size_t bytes);
+
   size_t limit_;
-  size_t cached_ = 0;
+  size_t cached_ = 0, used_ = 0, peak_ = 0;
   std::map<size_t, std::vector<void*>> free_;  // by size class
 };
 

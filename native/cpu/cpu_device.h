@@ -13,6 +13,8 @@ class CpuDevice final : public Device {
   const char* name() const override { return "cpu"; }
   void* allocate(size_t bytes) override;
   void release(void* memory, size_t bytes) override;
+  size_t peakBytes() const override { return buffers_.peakBytes(); }
+  void resetPeakBytes() override { buffers_.resetPeakBytes(); }
   void copyFromHost(void* device, const void* host, size_t bytes) override;
   void copyToHost(void* host, const void* device, size_t bytes) override;
   void copy(void* to, const void* from, size_t bytes) override;

@@ -14,6 +14,10 @@ export interface TensorStorageAddon {
   write(handle: Handle, values: NativeArray): void;
   /** Fills `values` from the start of the tensor. */
   read(handle: Handle, values: NativeArray): void;
-  /** Tensors alive in this thread, and the bytes of their memory with what rides along. */
-  memory(): { tensors: number; bytes: number };
+  /**
+   * Tensors alive in this thread, the bytes of their memory with what rides along, and the most
+   * bytes in use at a time, workspaces included, since the last `resetPeakBytes`.
+   */
+  memory(): { tensors: number; bytes: number; peakBytes: number };
+  resetPeakBytes(): void;
 }

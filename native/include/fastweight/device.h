@@ -28,6 +28,10 @@ class Device : public FastWeightPrimitives,
   /// Gives back what allocate() returned; `bytes` as asked for there. Null is ignored.
   virtual void release(void* memory, size_t bytes) = 0;
 
+  /// The most bytes in use at a time, workspaces included, since the last resetPeakBytes().
+  virtual size_t peakBytes() const = 0;
+  virtual void resetPeakBytes() = 0;
+
   virtual void copyFromHost(void* device, const void* host, size_t bytes) = 0;
   /// Waits for what is queued.
   virtual void copyToHost(void* host, const void* device, size_t bytes) = 0;

@@ -1,0 +1,57 @@
+import '../../src';
+import * as tf from '@tensorflow/tfjs-core';
+import { fastWeightScanOutput, programs } from '../../src';
+import { loadAddon } from '../../src/native/addon';
+import { normal3, uniform3 } from '../support/random_tensors';
+
+const [rows, chunk, width] = [2, 256, 32];
+
+/** Bytes at the peak of a forward and backward over `tokens` tokens, inputs included. */
+function peakBytes(tokens: number, memory: 'store' | 'recompute'): number {
+  const given = tf.tidy(() => [
+    normal3([rows, tokens, width], 1),
+    normal3([rows, tokens, width], 2),
+    normal3([rows, tokens, width], 3),
+    uniform3([rows, tokens, 3], 4),
+    uniform3([rows, tokens, 1], 5),
+    ...[6, 7, 8].map((seed) => normal3([rows, width, width], seed)),
+  ]);
+  const scan = (...inputs: tf.Tensor[]) => {
+    const [q, k, v, rates, momentum, w0, w1, w2] = inputs as tf.Tensor3D[];
+    const program = programs.shiftedCausal(tokens, chunk);
+    const options = { optimizer: 'muon', memory } as const;
+    return fastWeightScanOutput({ q, k, v, rates, momentum }, { w0, w1, w2 }, program, options);
+  };
+  const addon = loadAddon();
+  const cotangent = normal3([rows, tokens, width], 9);
+  const before =
+    addon.memory().bytes - 4 * cotangent.size - given.reduce((sum, x) => sum + 4 * x.size, 0);
+  addon.resetPeakBytes();
+  tf.dispose(tf.grads(scan)(given, cotangent));
+  const peak = addon.memory().peakBytes - before;
+  tf.dispose([given, cotangent]);
+  return peak;
+}
+
+beforeAll(async () => {
+  await tf.setBackend('fastweight-cpu');
+});
+
+test('a recomputing backward needs inputs, outputs, gradients, boundary states and a fixed workspace', () => {
+  const state = 3 * rows * width * width * 4;
+  // Per token: q, k, v, rates and momentum, their gradients, the output and its cotangent.
+  const token = rows * 4 * (2 * (3 * width + 4) + 2 * width);
+  // What is left when the parts that grow are taken away: it may not grow.
+  const workspace = (tokens: number) => {
+    const updates = tokens / chunk - 1;
+    return peakBytes(tokens, 'recompute') - tokens * token - 2 * updates * state;
+  };
+  const [small, large] = [workspace(8 * chunk), workspace(64 * chunk)];
+  expect(small).toBeGreaterThan(0);
+  expect(large - small).toBe(0);
+});
+
+test('storing takes more memory than recomputing', () => {
+  const tokens = 16 * chunk;
+  expect(peakBytes(tokens, 'store')).toBeGreaterThan(1.5 * peakBytes(tokens, 'recompute'));
+});
