@@ -12,9 +12,12 @@ export interface Book {
   heldOut: Uint8Array;
 }
 
-/** Herman Melville's "Moby Dick; Or, The Whale" (1851), without its table of contents. */
+/** What stands before the story: lists and quotations, in other words than the chapters'. */
+const frontMatter = ['Contents', 'Etymology', 'Extracts'];
+
+/** Herman Melville's "Moby Dick; Or, The Whale" (1851), chapter 1 to the epilogue. */
 export function loadMobyDick(): Book {
-  const chapters = mobyDick().filter(({ chapter }) => chapter !== 'Contents');
+  const chapters = mobyDick().filter(({ chapter }) => !frontMatter.includes(chapter));
   const join = (held: boolean) =>
     chapters
       .filter(({ chapter }) => heldOutChapters.includes(chapter) === held)

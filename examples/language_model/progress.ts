@@ -35,7 +35,7 @@ export class Progress {
   private readonly bar: SingleBar | undefined;
   private readonly loss = new MovingMean(lossMemory);
   private readonly stepSeconds = new MovingMean(paceMemory);
-  /** The twentieth of the run that the last line was in. */
+  /** The twentieth of the run that the last line was in; the total may change, but no line repeats. */
   private lastTwentieth = -1;
 
   constructor(private readonly tokensPerStep: number) {
@@ -69,7 +69,7 @@ export class Progress {
       return;
     }
     const twentieth = Math.floor((20 * done) / total);
-    if (twentieth === this.lastTwentieth) return;
+    if (twentieth <= this.lastTwentieth) return;
     this.lastTwentieth = twentieth;
     console.log(`step ${done}/${total}: ${loss} bits/byte, ${speed} tokens/s, ${left} left`);
   }

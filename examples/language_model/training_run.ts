@@ -29,7 +29,7 @@ interface RunRecord {
   totalSteps: number | null;
   /** Seconds of training steps so far. */
   seconds: number;
-  /** Seconds that the held-out chapters took when they were last measured. */
+  /** Seconds that measuring the held-out chapters has taken so far. */
   evaluationSeconds: number;
   /** Nats a byte on the held-out chapters, after these steps. */
   heldOut: { step: number; loss: number }[];
@@ -109,7 +109,7 @@ export class TrainingRun {
     const { batch, tokens } = this.record.settings;
     const started = performance.now();
     const loss = meanLoss(this.loss, sequentialBatches(this.heldOutText, { batch, tokens }));
-    this.record.evaluationSeconds = secondsSince(started);
+    this.record.evaluationSeconds += secondsSince(started);
     this.record.heldOut.push({ step: this.trainer.stepsDone, loss });
   }
 
@@ -164,9 +164,10 @@ export class TrainingRun {
 
   /** Steps done and those for which there is time, at the last steps' pace. */
   private stepsWithin(allowedSeconds: number): number {
-    const { seconds, evaluationSeconds, settings } = this.record;
+    const { seconds, evaluationSeconds, heldOut, settings } = this.record;
     const pace = this.stepSeconds.reduce((sum, step) => sum + step) / this.stepSeconds.length;
-    const secondsLeft = allowedSeconds - seconds - settings.evaluations * evaluationSeconds;
+    const allEvaluations = (evaluationSeconds / heldOut.length) * (settings.evaluations + 1);
+    const secondsLeft = allowedSeconds - seconds - allEvaluations;
     const more = Math.max(0, Math.floor(secondsLeft / pace));
     return Math.max(settings.warmupSteps, this.trainer.stepsDone + more);
   }
