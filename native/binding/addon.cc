@@ -4,6 +4,7 @@
 #include <string>
 
 #include "binding/environment.h"
+#include "cpu/cpu_features.h"
 
 namespace fastweight::binding {
 namespace {
@@ -23,6 +24,7 @@ void initialize(const Napi::CallbackInfo& info) {
     throw Napi::TypeError::New(info.Env(), "Expected an error class for initialize");
   }
   Environment::of(info.Env()).errorClass = Napi::Persistent(info[0].As<Napi::Function>());
+  check(info.Env(), cpu::environmentIsaStatus());
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ let addon: Addon | undefined;
 /**
  * The native addon, loaded at the first call in each thread.
  *
- * @throws FastWeightError ERR_ADDON_LOAD when no binary loads on this machine.
+ * @throws FastWeightError ERR_ADDON_LOAD when no binary loads on this machine; the code of a wrong
+ * FASTWEIGHT_ISA.
  */
 export function loadAddon(): Addon {
   if (addon === undefined) {
