@@ -81,6 +81,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   registerSequenceKernels(env, exports);
   registerFastWeights(env, exports);
   registerOptimizerKernels(env, exports);
+  registerRandomKernels(env, exports);
   return exports;
 }
 

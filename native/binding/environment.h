@@ -51,5 +51,6 @@ void registerTensorKernels(Napi::Env env, Napi::Object exports);
 void registerSequenceKernels(Napi::Env env, Napi::Object exports);
 void registerFastWeights(Napi::Env env, Napi::Object exports);
 void registerOptimizerKernels(Napi::Env env, Napi::Object exports);
+void registerRandomKernels(Napi::Env env, Napi::Object exports);
 
 }  // namespace fastweight::binding

@@ -95,6 +95,11 @@ class CpuDevice final : public Device {
   void adamW(const AdamWStep& step, int64_t tensors, const AdamWTensor* tensor) override;
   void muonMomentum(const MuonMomentum&) override;
   Status globalNorm(int64_t tensors, const FloatsView* tensor, float* norm) override;
+
+  // random.cc
+  void randomUniform(uint64_t seed, int64_t count, float low, float high, float* y) override;
+  void randomNormal(uint64_t seed, int64_t count, float mean, float deviation, float* y) override;
+  void dropout(uint64_t seed, int64_t count, double rate, const float* x, float* y) override;
 };
 
 }  // namespace fastweight::cpu

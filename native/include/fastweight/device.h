@@ -8,6 +8,7 @@
 
 #include "fastweight/fast_weight_primitives.h"
 #include "fastweight/optimizer_kernels.h"
+#include "fastweight/random_kernels.h"
 #include "fastweight/sequence_kernels.h"
 #include "fastweight/status.h"
 #include "fastweight/tensor_kernels.h"
@@ -17,7 +18,8 @@ namespace fastweight {
 class Device : public FastWeightPrimitives,
                public TensorKernels,
                public SequenceKernels,
-               public OptimizerKernels {
+               public OptimizerKernels,
+               public RandomKernels {
  public:
   /// "cpu" or "cuda".
   virtual const char* name() const = 0;
