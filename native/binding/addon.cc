@@ -82,6 +82,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   registerFastWeights(env, exports);
   registerOptimizerKernels(env, exports);
   registerRandomKernels(env, exports);
+  registerConvolutionKernels(env, exports);
   return exports;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "fastweight/convolution.h"
 #include "fastweight/fast_weight_primitives.h"
 #include "fastweight/optimizer_kernels.h"
 #include "fastweight/random_kernels.h"
@@ -19,7 +20,8 @@ class Device : public FastWeightPrimitives,
                public TensorKernels,
                public SequenceKernels,
                public OptimizerKernels,
-               public RandomKernels {
+               public RandomKernels,
+               public ConvolutionKernels {
  public:
   /// "cpu" or "cuda".
   virtual const char* name() const = 0;
