@@ -4,6 +4,15 @@
  */
 import './kernels/register';
 
+export {
+  type BatchShape,
+  randomBatch,
+  sequentialBatches,
+  type TokenBatch,
+  textBytes,
+} from './data/byte_dataset';
+export { Random } from './data/random';
+export { type LineChart, type LineSeries, lineChartSvg } from './io/chart';
 export { FastWeightAttention } from './layers/fast_weight_attention';
 export type { FastWeightAttentionConfig } from './layers/fast_weight_attention_config';
 export { GatedMlp, type GatedMlpConfig } from './layers/gated_mlp';
@@ -19,6 +28,8 @@ export {
 } from './models/language_model_config';
 export { languageModelParameters } from './models/language_model_parameters';
 export { namedParameters, namedVariables, type Parameter } from './models/named_parameters';
+export { instructionSets, numThreads, setNumThreads } from './native/cpu';
+export type { InstructionSet } from './native/cpu_addon';
 export { type ErrorCode, FastWeightError } from './native/errors';
 export { silu, softplus, stepSizes, swiglu } from './ops/activations';
 export {
@@ -29,7 +40,11 @@ export {
   fastWeightScanOutput,
 } from './ops/fast_weight_scan';
 export { FastWeightState, type FastWeights } from './ops/fast_weight_state';
-export { newtonSchulz } from './ops/newton_schulz';
+export {
+  type NewtonSchulzMethod,
+  type NewtonSchulzOptions,
+  newtonSchulz,
+} from './ops/newton_schulz';
 export type { NewtonSchulzSchedule, NewtonSchulzTriple } from './ops/newton_schulz_schedule';
 export { l2Norm, layerNorm, rmsNorm } from './ops/norms';
 export type { Program, ProgramStep } from './ops/programs';
@@ -42,5 +57,24 @@ export {
 } from './ops/sliding_window_attention';
 export { softmaxCrossEntropy } from './ops/softmax_cross_entropy';
 export { AdamW, type AdamWOptions } from './optimizers/adamw';
+
 export { Muon, type MuonOptions } from './optimizers/muon';
+
 export * as reference from './reference';
+export {
+  readCheckpoint,
+  type TrainingCheckpoint,
+  writeCheckpoint,
+} from './training/checkpoint';
+export { clipByGlobalNorm, globalNorm } from './training/clip_gradients';
+export { bitsPerByte, meanLoss } from './training/evaluate';
+export { type Schedule, type WarmupCosine, warmupCosine } from './training/schedule';
+export {
+  type LossFunction,
+  type ScheduledOptimizer,
+  type StepReport,
+  Trainer,
+  type TrainerOptions,
+} from './training/trainer';
+export { type Comparison, compare, describeComparison, holds } from './verify/compare';
+export { contract, type Tolerance } from './verify/contract';

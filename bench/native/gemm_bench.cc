@@ -12,6 +12,7 @@
 #include <cstring>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cpu/cpu_features.h"
@@ -68,7 +69,11 @@ enum { kRowMajor = 101, kNoTranspose = 111, kTranspose = 112 };
 using Sgemm = void (*)(int, int, int, int, int, int, float, const float*, int, const float*, int,
                        float, float*, int);
 
+/// Seconds of a run. A pause lets the other side's threads, which wait for work in a loop, give up
+/// the cores; a first run wakes one's own.
 double seconds(const std::function<void()>& run, int times) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  run();
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < times; ++i) run();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / times;

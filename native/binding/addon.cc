@@ -80,6 +80,7 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   registerTensorKernels(env, exports);
   registerSequenceKernels(env, exports);
   registerFastWeights(env, exports);
+  registerCpu(env, exports);
   registerOptimizerKernels(env, exports);
   registerRandomKernels(env, exports);
   registerConvolutionKernels(env, exports);

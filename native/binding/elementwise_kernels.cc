@@ -62,8 +62,7 @@ Napi::Value select(const Napi::CallbackInfo& info) {
   const void* a = elementsArgument(info, 2, count, bytes);
   const void* b = elementsArgument(info, 3, count, bytes);
   const Result y(info, count, bytes);
-  deviceOf(info).select(bytes, count, static_cast<const uint8_t*>(condition), a, b,
-                        y.memory());
+  deviceOf(info).select(bytes, count, static_cast<const uint8_t*>(condition), a, b, y.memory());
   return y.handle();
 }
 

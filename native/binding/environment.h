@@ -50,6 +50,7 @@ void registerTensors(Napi::Env env, Napi::Object exports);
 void registerTensorKernels(Napi::Env env, Napi::Object exports);
 void registerSequenceKernels(Napi::Env env, Napi::Object exports);
 void registerFastWeights(Napi::Env env, Napi::Object exports);
+void registerCpu(Napi::Env env, Napi::Object exports);
 void registerOptimizerKernels(Napi::Env env, Napi::Object exports);
 void registerRandomKernels(Napi::Env env, Napi::Object exports);
 void registerConvolutionKernels(Napi::Env env, Napi::Object exports);

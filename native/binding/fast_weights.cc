@@ -93,6 +93,11 @@ NewtonSchulzSchedule readSchedule(const Fields& fields) {
   return schedule;
 }
 
+NewtonSchulzMethod readMethod(const Fields& fields) {
+  return fields.text("method") == "gram" ? NewtonSchulzMethod::kGram
+                                         : NewtonSchulzMethod::kStandard;
+}
+
 /// What forward and backward both take.
 struct ScanCall {
   ScanShape shape;
@@ -125,6 +130,7 @@ struct ScanCall {
                      : memory == "recompute" ? ScanMemory::kRecompute
                                              : ScanMemory::kAuto;
     options.newtonSchulz = readSchedule(fields);
+    options.newtonSchulzMethod = readMethod(fields);
     options.normEpsilon = fields.real("normEpsilon");
     options.newtonSchulzEpsilon = fields.real("newtonSchulzEpsilon");
     const int64_t tokens = shape.rows * shape.tokens;
@@ -213,7 +219,8 @@ void newtonSchulz(const Napi::CallbackInfo& info) {
     fields.wrong("a tensor", "d, out");
   }
   Device& device = *environment.device;
-  const NewtonSchulz iteration(device, readSchedule(fields), {shape}, fields.real("epsilon"));
+  const NewtonSchulz iteration(device, readSchedule(fields), {shape}, fields.real("epsilon"),
+                               readMethod(fields));
   const int64_t floats =
       backward ? iteration.iterateFloats() + iteration.backwardFloats() : iteration.forwardFloats();
   const size_t bytes = static_cast<size_t>(floats) * sizeof(float);

@@ -55,7 +55,8 @@ Napi::Value gather(const Napi::CallbackInfo& info) {
     const std::string index = std::to_string(wrongIndex);
     // The sentence that tfjs's users know follows ours.
     y.fail(Status(Code::kRange, "Expected an index in " + range + " for indices but got " + index +
-                                    ". GatherV2: the index value " + index + " is not in " + range));
+                                    ". GatherV2: the index value " + index + " is not in " +
+                                    range));
   }
   return y.handle();
 }

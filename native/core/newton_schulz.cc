@@ -5,18 +5,24 @@
 namespace fastweight {
 
 NewtonSchulz::NewtonSchulz(Device& device, NewtonSchulzSchedule schedule,
-                           std::vector<NewtonSchulzMatrices> groups, float epsilon)
+                           std::vector<NewtonSchulzMatrices> groups, float epsilon,
+                           NewtonSchulzMethod method)
     : device_(device),
       schedule_(std::move(schedule)),
       groups_(std::move(groups)),
-      epsilon_(epsilon) {
+      epsilon_(epsilon),
+      method_(method) {
   shorter_ = groups_.front().shorter();
   longer_ = groups_.front().longer();
-  for (const NewtonSchulzMatrices& group : groups_) batch_ += group.batch;
+  for (const NewtonSchulzMatrices& group : groups_) {
+    batch_ += group.batch;
+    turns_ = turns_ || group.rows > group.columns;
+  }
 }
 
 int64_t NewtonSchulz::forwardFloats() const {
-  return normFloats() + 2 * matrixFloats() + 2 * gramFloats();
+  const int64_t grams = method_ == NewtonSchulzMethod::kGram ? 5 : 2;
+  return normFloats() + 2 * matrixFloats() + grams * gramFloats();
 }
 
 int64_t NewtonSchulz::iterateFloats() const {
@@ -27,17 +33,67 @@ int64_t NewtonSchulz::iterateFloats() const {
 int64_t NewtonSchulz::backwardFloats() const { return 2 * matrixFloats() + 2 * gramFloats(); }
 
 void NewtonSchulz::forward(const float* d, float* out, float* workspace) const {
-  float* norms = workspace;
-  float* x = norms + normFloats();
+  float* x = workspace + normFloats();
   float* y = x + matrixFloats();
-  float* gram = y + matrixFloats();
-  float* polynomial = gram + gramFloats();
-  normalise(d, x, norms);
-  for (const NewtonSchulzStep& coefficients : schedule_) {
-    step(coefficients, x, gram, polynomial, y);
+  float* grams = y + matrixFloats();
+  normalise(d, x, workspace);
+  if (method_ == NewtonSchulzMethod::kGram) {
+    gramSteps(x, y, out, grams);
+  } else {
+    standardSteps(x, y, out, grams);
+  }
+  if (turns_) {
+    reorient(x, out, true);
+  } else if (schedule_.empty()) {
+    device_.copy(out, x, static_cast<size_t>(matrixFloats()) * sizeof(float));
+  }
+}
+
+// Both leave their result in `out` where nothing turns, else in x.
+
+void NewtonSchulz::standardSteps(float*& x, float* y, float* out, float* grams) const {
+  for (size_t i = 0; i < schedule_.size(); ++i) {
+    const bool endsInOut = i + 1 == schedule_.size() && !turns_;
+    step(schedule_[i], x, grams, grams + gramFloats(), endsInOut ? out : y);
     std::swap(x, y);
   }
-  reorient(x, out, true);
+}
+
+void NewtonSchulz::gramSteps(float*& x, float* y, float* out, float* grams) const {
+  // With G = x x^T every later iterate is Q x, where Q is a polynomial of G: a step multiplies Q by
+  // P = a I + b G + c G G and turns G into P G P. All of them are symmetric and commute.
+  constexpr size_t kRestart = 2;
+  float* gram = grams;
+  float* step = gram + gramFloats();
+  float* total = step + gramFloats();
+  float* spare = total + gramFloats();
+  float* spareGram = spare + gramFloats();
+  for (size_t start = 0, end; start < schedule_.size(); start = end) {
+    end = start == 0 && schedule_.size() > kRestart ? kRestart : schedule_.size();
+    gramOf(x, gram);
+    for (size_t i = start; i < end; ++i) {
+      float* polynomial = i == start ? total : step;
+      polynomialOf(schedule_[i], gram, polynomial);
+      device_.addDiagonal(batch_, shorter_, schedule_[i].a, polynomial);
+      if (i + 1 < end) {
+        commutingProduct(polynomial, gram, spareGram);
+        commutingProduct(spareGram, polynomial, gram);
+      }
+      if (i > start) {
+        commutingProduct(step, total, spare);
+        std::swap(total, spare);
+      }
+    }
+    Gemm gemm;
+    gemm.batch = batch_;
+    gemm.m = gemm.k = shorter_;
+    gemm.n = longer_;
+    gemm.a = packed(static_cast<const float*>(total), shorter_, shorter_);
+    gemm.b = packed(static_cast<const float*>(x), shorter_, longer_);
+    gemm.c = packed(end == schedule_.size() && !turns_ ? out : y, shorter_, longer_);
+    device_.gemm(gemm);
+    std::swap(x, y);
+  }
 }
 
 // Iterates lie as norms, x of every step and of the end, and each step's gram and polynomial.
@@ -46,28 +102,34 @@ void NewtonSchulz::forwardKeeping(const float* d, float* out, float* iterates) c
   float* x = iterates + normFloats();
   float* gram = x + static_cast<int64_t>(schedule_.size() + 1) * matrixFloats();
   normalise(d, x, iterates);
-  for (const NewtonSchulzStep& coefficients : schedule_) {
-    step(coefficients, x, gram, gram + gramFloats(), x + matrixFloats());
+  for (size_t i = 0; i < schedule_.size(); ++i) {
+    const bool endsInOut = i + 1 == schedule_.size() && !turns_;
+    step(schedule_[i], x, gram, gram + gramFloats(), endsInOut ? out : x + matrixFloats());
     x += matrixFloats();
     gram += 2 * gramFloats();
   }
-  reorient(x, out, true);
+  if (turns_) reorient(x, out, true);
 }
 
 void NewtonSchulz::backward(const float* iterates, const float* outCotangent, float* dCotangent,
                             float* workspace) const {
   const float* xs = iterates + normFloats();
   const float* grams = xs + static_cast<int64_t>(schedule_.size() + 1) * matrixFloats();
-  float* yCotangent = workspace;
-  float* xCotangent = yCotangent + matrixFloats();
-  float* inner = xCotangent + matrixFloats();
+  const float* yCotangent = outCotangent;
+  float* xCotangent = workspace;
+  float* spare = xCotangent + matrixFloats();
+  float* inner = spare + matrixFloats();
   float* gramCotangent = inner + gramFloats();
-  reorient(outCotangent, yCotangent, false);
+  if (turns_) {
+    reorient(outCotangent, spare, false);
+    yCotangent = spare;
+  }
   for (size_t i = schedule_.size(); i-- > 0;) {
     const float* gram = grams + static_cast<int64_t>(2 * i) * gramFloats();
     stepBackward(schedule_[i], xs + static_cast<int64_t>(i) * matrixFloats(), gram,
                  gram + gramFloats(), yCotangent, inner, gramCotangent, xCotangent);
-    std::swap(xCotangent, yCotangent);
+    yCotangent = xCotangent;
+    std::swap(xCotangent, spare);
   }
   int64_t matrix = 0, offset = 0;
   for (const NewtonSchulzMatrices& group : groups_) {
@@ -78,8 +140,7 @@ void NewtonSchulz::backward(const float* iterates, const float* outCotangent, fl
     normalise.transpose = group.rows > group.columns;
     normalise.epsilon = epsilon_;
     normalise.x = packed(xs + offset, shorter_, longer_);
-    normalise.xCotangent =
-        packed(static_cast<const float*>(yCotangent) + offset, shorter_, longer_);
+    normalise.xCotangent = packed(yCotangent + offset, shorter_, longer_);
     normalise.norms = iterates + matrix;
     normalise.dCotangent = packed(dCotangent + offset, group.rows, group.columns);
     device_.frobeniusNormaliseBackward(normalise);
@@ -124,8 +185,7 @@ void NewtonSchulz::normalise(const float* d, float* x, float* norms) const {
   }
 }
 
-void NewtonSchulz::step(const NewtonSchulzStep& coefficients, const float* x, float* gram,
-                        float* polynomial, float* y) const {
+void NewtonSchulz::gramOf(const float* x, float* gram) const {
   SymmetricProduct product;
   product.batch = batch_;
   product.n = shorter_;
@@ -133,15 +193,34 @@ void NewtonSchulz::step(const NewtonSchulzStep& coefficients, const float* x, fl
   product.a = product.b = packed(x, shorter_, longer_);
   product.c = packed(gram, shorter_, shorter_);
   device_.symmetricProduct(product);
+}
 
-  product.k = shorter_;
+void NewtonSchulz::polynomialOf(const NewtonSchulzStep& coefficients, const float* gram,
+                                float* polynomial) const {
+  SymmetricProduct product;
+  product.batch = batch_;
+  product.n = product.k = shorter_;
   product.alpha = coefficients.c;
   product.beta = coefficients.b;
-  product.a = product.b = product.addend =
-      packed(static_cast<const float*>(gram), shorter_, shorter_);
+  product.a = product.b = product.addend = packed(gram, shorter_, shorter_);
   product.c = packed(polynomial, shorter_, shorter_);
   device_.symmetricProduct(product);
+}
 
+void NewtonSchulz::commutingProduct(const float* a, const float* b, float* c) const {
+  SymmetricProduct product;
+  product.batch = batch_;
+  product.n = product.k = shorter_;
+  product.a = packed(a, shorter_, shorter_);
+  product.b = packed(b, shorter_, shorter_);
+  product.c = packed(c, shorter_, shorter_);
+  device_.symmetricProduct(product);
+}
+
+void NewtonSchulz::step(const NewtonSchulzStep& coefficients, const float* x, float* gram,
+                        float* polynomial, float* y) const {
+  gramOf(x, gram);
+  polynomialOf(coefficients, gram, polynomial);
   Gemm gemm;
   gemm.batch = batch_;
   gemm.m = gemm.k = shorter_;

@@ -24,7 +24,7 @@ ScanEngine::ScanEngine(Device& device_, const ScanShape& shape_, const ScanOptio
   const bool oneShape = w02.shorter() == w1.shorter() && w02.longer() == w1.longer();
   const auto add = [&](std::vector<NewtonSchulzMatrices> groups) {
     newtonSchulz_.emplace_back(device, options.newtonSchulz, std::move(groups),
-                               options.newtonSchulzEpsilon);
+                               options.newtonSchulzEpsilon, options.newtonSchulzMethod);
   };
   if (oneShape) {
     add({w02, w1});

@@ -1,9 +1,7 @@
 #include "cpu/cpu_device.h"
 
-#include <cstdlib>
 #include <cstring>
 #ifdef _WIN32
-#include <malloc.h>
 #include <windows.h>
 #else
 #include <unistd.h>
@@ -12,8 +10,6 @@
 namespace fastweight {
 namespace cpu {
 namespace {
-
-constexpr size_t kAlignment = 64;
 
 /// Bytes of main memory in this machine.
 size_t physicalMemory() {
@@ -28,24 +24,11 @@ size_t physicalMemory() {
 
 }  // namespace
 
-void* CpuDevice::allocate(size_t bytes) {
-  if (bytes > SIZE_MAX - kAlignment) return nullptr;
-  const size_t rounded =
-      bytes == 0 ? kAlignment : (bytes + kAlignment - 1) / kAlignment * kAlignment;
-#ifdef _WIN32
-  return _aligned_malloc(rounded, kAlignment);
-#else
-  return std::aligned_alloc(kAlignment, rounded);
-#endif
-}
+CpuDevice::CpuDevice() : buffers_(physicalMemory() / 8) {}
 
-void CpuDevice::release(void* memory, size_t) {
-#ifdef _WIN32
-  _aligned_free(memory);
-#else
-  std::free(memory);
-#endif
-}
+void* CpuDevice::allocate(size_t bytes) { return buffers_.allocate(bytes); }
+
+void CpuDevice::release(void* memory, size_t bytes) { buffers_.release(memory, bytes); }
 
 void CpuDevice::copyFromHost(void* device, const void* host, size_t bytes) {
   copy(device, host, bytes);

@@ -1,6 +1,7 @@
 // The CPU device. Each family of primitives is implemented in a file of its name.
 #pragma once
 
+#include "cpu/buffer_cache.h"
 #include "fastweight/device.h"
 
 namespace fastweight::cpu {
@@ -8,6 +9,7 @@ namespace fastweight::cpu {
 class CpuDevice final : public Device {
  public:
   // cpu_device.cc
+  CpuDevice();
   const char* name() const override { return "cpu"; }
   void* allocate(size_t bytes) override;
   void release(void* memory, size_t bytes) override;
@@ -38,11 +40,12 @@ class CpuDevice final : public Device {
   void rowNorms(int64_t rows, int64_t columns, const float* w, float* norms) override;
   void rowNormsBackward(int64_t rows, int64_t columns, const float* w, const float* norms,
                         const float* normsCotangent, float* wCotangent) override;
+  void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
 
   // vector.cc
+  void addDiagonal(int64_t batch, int64_t n, float value, float* matrices) override;
   void axpby(int64_t count, float alpha, const float* x, float beta, float* y) override;
   void scaleRows(int64_t batch, int64_t count, const float* scales, float* y) override;
-  void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
   void sumRows(int64_t batch, int64_t count, int64_t stride, const float* x, float* out) override;
   void addToRows(int64_t batch, int64_t count, int64_t stride, float alpha, const float* x,
                  float* y) override;
@@ -106,6 +109,9 @@ class CpuDevice final : public Device {
   void randomUniform(uint64_t seed, int64_t count, float low, float high, float* y) override;
   void randomNormal(uint64_t seed, int64_t count, float mean, float deviation, float* y) override;
   void dropout(uint64_t seed, int64_t count, double rate, const float* x, float* y) override;
+
+ private:
+  BufferCache buffers_;
 };
 
 }  // namespace fastweight::cpu

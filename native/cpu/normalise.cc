@@ -32,13 +32,34 @@ double dot(int64_t n, const float* x, const float* y) {
   return total;
 }
 
-double matrixDot(int64_t rows, int64_t columns, ConstMatrices x, ConstMatrices y, int64_t b) {
-  double total = 0;
-  for (int64_t i = 0; i < rows; ++i) {
-    total +=
-        dot(columns, x.data + b * x.stride + i * x.leading, y.data + b * y.stride + i * y.leading);
+/// sums[b] = sum of x * y over matrix b, on all threads, in an order that does not depend on them.
+void matrixDots(int64_t batch, int64_t rows, int64_t columns, ConstMatrices x, ConstMatrices y,
+                double* sums) {
+  const int64_t band = rowGrain(columns), bands = (rows + band - 1) / band;
+  thread_local std::vector<double> parts;
+  parts.resize(static_cast<size_t>(batch * bands));
+  double* part = parts.data();
+  parallelFor(batch * bands, 1, [=](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t b = item / bands, first = item % bands * band;
+      part[item] = 0;
+      for (int64_t i = first; i < std::min(rows, first + band); ++i) {
+        part[item] += dot(columns, x.data + b * x.stride + i * x.leading,
+                          y.data + b * y.stride + i * y.leading);
+      }
+    }
+  });
+  for (int64_t b = 0; b < batch; ++b) {
+    sums[b] = 0;
+    for (int64_t i = 0; i < bands; ++i) sums[b] += part[b * bands + i];
   }
-  return total;
+}
+
+/// Room for a sum a matrix; the next call of the same thread uses it again.
+double* dotScratch(int64_t batch) {
+  thread_local std::vector<double> sums;
+  sums.resize(static_cast<size_t>(batch));
+  return sums.data();
 }
 
 constexpr int64_t kTile = 16;
@@ -57,71 +78,78 @@ void transposeTiles(int64_t rows, int64_t columns, const float* x, int64_t xLead
   }
 }
 
+/// body(b, first, rows) for every band of kTile rows of every matrix, on all threads.
+template <typename Body>
+void forRowTiles(int64_t batch, int64_t rows, int64_t columns, Body body) {
+  const int64_t bands = (rows + kTile - 1) / kTile;
+  parallelFor(batch * bands, rowGrain(kTile * columns), [&](int64_t begin, int64_t end) {
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t first = item % bands * kTile;
+      body(item / bands, first, std::min(kTile, rows - first));
+    }
+  });
+}
+
 }  // namespace
 
 void CpuDevice::frobeniusNormalise(const FrobeniusNormalise& p) {
-  parallelFor(p.batch, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) {
-      const float norm = static_cast<float>(std::sqrt(matrixDot(p.rows, p.columns, p.d, p.d, b)));
-      p.norms[b] = norm;
-      const float scale = 1.0f / (norm + p.epsilon);
-      const float* d = p.d.data + b * p.d.stride;
-      float* x = p.x.data + b * p.x.stride;
-      if (p.transpose) {
-        transposeTiles(p.rows, p.columns, d, p.d.leading, x, p.x.leading,
-                       [scale](float value, int64_t, int64_t) { return value * scale; });
-        continue;
-      }
-      for (int64_t i = 0; i < p.rows; ++i) {
-        for (int64_t j = 0; j < p.columns; ++j) {
-          x[i * p.x.leading + j] = d[i * p.d.leading + j] * scale;
-        }
+  double* squares = dotScratch(p.batch);
+  matrixDots(p.batch, p.rows, p.columns, p.d, p.d, squares);
+  for (int64_t b = 0; b < p.batch; ++b) p.norms[b] = static_cast<float>(std::sqrt(squares[b]));
+  forRowTiles(p.batch, p.rows, p.columns, [&](int64_t b, int64_t first, int64_t rows) {
+    const float scale = 1.0f / (p.norms[b] + p.epsilon);
+    const float* d = p.d.data + b * p.d.stride + first * p.d.leading;
+    float* x = p.x.data + b * p.x.stride;
+    if (p.transpose) {
+      transposeTiles(rows, p.columns, d, p.d.leading, x + first, p.x.leading,
+                     [scale](float value, int64_t, int64_t) { return value * scale; });
+      return;
+    }
+    x += first * p.x.leading;
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < p.columns; ++j) {
+        x[i * p.x.leading + j] = d[i * p.d.leading + j] * scale;
       }
     }
   });
 }
 
 void CpuDevice::frobeniusNormaliseBackward(const FrobeniusNormaliseBackward& p) {
+  // x = d / (n + e): dd = dx / (n + e) - x <x, dx> / n, from d = x (n + e).
   const int64_t xRows = p.transpose ? p.columns : p.rows;
   const int64_t xColumns = p.transpose ? p.rows : p.columns;
-  parallelFor(p.batch, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) {
-      // x = d / (n + e): dd = dx / (n + e) - x <x, dx> / n, from d = x (n + e).
-      const float norm = p.norms[b];
-      const float scale = 1.0f / (norm + p.epsilon);
-      const float projection =
-          norm > 0 ? static_cast<float>(matrixDot(xRows, xColumns, p.x, p.xCotangent, b)) / norm
-                   : 0.0f;
-      const float* x = p.x.data + b * p.x.stride;
-      const float* dx = p.xCotangent.data + b * p.xCotangent.stride;
-      float* dd = p.dCotangent.data + b * p.dCotangent.stride;
-      if (p.transpose) {
-        transposeTiles(xRows, xColumns, dx, p.xCotangent.leading, dd, p.dCotangent.leading,
-                       [=, &p](float value, int64_t i, int64_t j) {
-                         return value * scale - x[i * p.x.leading + j] * projection;
-                       });
-        continue;
-      }
-      for (int64_t i = 0; i < xRows; ++i) {
-        for (int64_t j = 0; j < xColumns; ++j) {
-          dd[i * p.dCotangent.leading + j] =
-              dx[i * p.xCotangent.leading + j] * scale - x[i * p.x.leading + j] * projection;
-        }
+  double* along = dotScratch(p.batch);
+  matrixDots(p.batch, xRows, xColumns, p.x, p.xCotangent, along);
+  forRowTiles(p.batch, xRows, xColumns, [&](int64_t b, int64_t first, int64_t rows) {
+    const float norm = p.norms[b];
+    const float scale = 1.0f / (norm + p.epsilon);
+    const float projection = norm > 0 ? static_cast<float>(along[b]) / norm : 0.0f;
+    const int64_t xLeading = p.x.leading;
+    const float* x = p.x.data + b * p.x.stride + first * xLeading;
+    const float* dx = p.xCotangent.data + b * p.xCotangent.stride + first * p.xCotangent.leading;
+    float* dd = p.dCotangent.data + b * p.dCotangent.stride;
+    const auto cotangent = [=](float value, int64_t i, int64_t j) {
+      return value * scale - x[i * xLeading + j] * projection;
+    };
+    if (p.transpose) {
+      transposeTiles(rows, xColumns, dx, p.xCotangent.leading, dd + first, p.dCotangent.leading,
+                     cotangent);
+      return;
+    }
+    dd += first * p.dCotangent.leading;
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t j = 0; j < xColumns; ++j) {
+        dd[i * p.dCotangent.leading + j] = cotangent(dx[i * p.xCotangent.leading + j], i, j);
       }
     }
   });
 }
 
 void CpuDevice::transposeMatrices(const TransposeMatrices& p) {
-  const int64_t bands = (p.rows + kTile - 1) / kTile;
-  parallelFor(p.batch * bands, rowGrain(kTile * p.columns), [&](int64_t begin, int64_t end) {
-    for (int64_t item = begin; item < end; ++item) {
-      const int64_t b = item / bands, first = item % bands * kTile;
-      transposeTiles(std::min(kTile, p.rows - first), p.columns,
-                     p.x.data + b * p.x.stride + first * p.x.leading, p.x.leading,
-                     p.y.data + b * p.y.stride + first, p.y.leading,
-                     [](float value, int64_t, int64_t) { return value; });
-    }
+  forRowTiles(p.batch, p.rows, p.columns, [&](int64_t b, int64_t first, int64_t rows) {
+    transposeTiles(rows, p.columns, p.x.data + b * p.x.stride + first * p.x.leading, p.x.leading,
+                   p.y.data + b * p.y.stride + first, p.y.leading,
+                   [](float value, int64_t, int64_t) { return value; });
   });
 }
 
@@ -187,6 +215,16 @@ void CpuDevice::rowNormsBackward(int64_t rows, int64_t columns, const float* w, 
         wCotangent[r * columns + j] += scale * w[r * columns + j];
     }
   });
+}
+
+void CpuDevice::dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) {
+  // As matrices of short rows where that comes out even, so that one row is shared by all threads.
+  constexpr int64_t kColumns = 256;
+  const int64_t columns = count % kColumns == 0 ? kColumns : count;
+  double* sums = dotScratch(batch);
+  const ConstMatrices xs{x, columns, count}, ys{y, columns, count};
+  matrixDots(batch, count / columns, columns, xs, ys, sums);
+  for (int64_t b = 0; b < batch; ++b) out[b] += static_cast<float>(sums[b]);
 }
 
 }  // namespace fastweight::cpu

@@ -1,6 +1,5 @@
 // The fast network's hidden layer, its gradient and the backward of that gradient.
 #include <algorithm>
-#include <cstring>
 
 #include "cpu/cpu_device.h"
 #include "cpu/gemm_block.h"
@@ -13,7 +12,7 @@ namespace fastweight::cpu {
 namespace {
 
 /// Workspace floats of a tile, about half of a server core's share of the last cache level.
-constexpr int64_t kTileFloats = int64_t{1} << 20;
+constexpr int64_t kTileFloats = int64_t{1} << 22;
 
 constexpr float kUnitRates[3] = {1, 1, 1};
 
@@ -47,15 +46,6 @@ void multiplyThen(const FusedProduct* products, int count, int64_t m, int64_t n,
         (*static_cast<Epilogue*>(context))(row, rows);
       },
       &epilogue);
-}
-
-/// Copies token t of `from` to `to`, unless they are the same memory. Returns the copy.
-float* copyRow(const ConstMatrices& from, const Matrices& to, int64_t b, int64_t t,
-               int64_t columns) {
-  const float* source = entryOf(from, b, t, 0);
-  float* target = entryOf(to, b, t, 0);
-  if (target != source) std::memcpy(target, source, static_cast<size_t>(columns) * sizeof(float));
-  return target;
 }
 
 /// body(b, t) for every token of every batch entry, on all threads.
@@ -124,9 +114,11 @@ void CpuDevice::swigluGradient(const SwigluGradient& p) {
               multiplyThen(products, 3, rows, columns, [&](int64_t start, int64_t count) {
                 if (p.activationsOnly) return;
                 for (int64_t t = start; t < start + count; ++t) {
-                  vectorKernels().swigluGradient(
-                      columns, ratesOf(p.rates, b, row + t), products[0].c + t * p.gateUp.leading,
-                      products[1].c + t * p.gateUp.leading, products[2].c + t * p.dHidden.leading);
+                  float* gate = products[0].c + t * p.gateUp.leading;
+                  float* up = products[1].c + t * p.gateUp.leading;
+                  float* dHidden = products[2].c + t * p.dHidden.leading;
+                  vectorKernels().swigluGradient(columns, ratesOf(p.rates, b, row + t), gate, up,
+                                                 dHidden, gate, up, dHidden);
                 }
               });
             });
@@ -134,21 +126,23 @@ void CpuDevice::swigluGradient(const SwigluGradient& p) {
 
 void CpuDevice::scaleSwigluGradient(const ScaleSwigluGradient& p) {
   forTokens(p.batch, p.tokens, p.hiddenDim, [&](int64_t b, int64_t t) {
-    float* gateUp = copyRow(p.gateUp, p.scaledGateUp, b, t, 2 * p.hiddenDim);
-    float* hidden = copyRow(p.dHidden, p.scaledHidden, b, t, p.hiddenDim);
-    vectorKernels().swigluGradient(p.hiddenDim, ratesOf(p.rates, b, t), gateUp,
-                                   gateUp + p.hiddenDim, hidden);
+    const float* gate = entryOf(p.gateUp, b, t, 0);
+    float* scaled = entryOf(p.scaledGateUp, b, t, 0);
+    vectorKernels().swigluGradient(p.hiddenDim, ratesOf(p.rates, b, t), gate, gate + p.hiddenDim,
+                                   entryOf(p.dHidden, b, t, 0), scaled, scaled + p.hiddenDim,
+                                   entryOf(p.scaledHidden, b, t, 0));
   });
 }
 
 void CpuDevice::swigluGradientBackward(const SwigluGradientBackward& p) {
   forTokens(p.batch, p.tokens, p.hiddenDim, [&](int64_t b, int64_t t) {
-    float* gateUp = copyRow(p.gateUp, p.scaledGateUp, b, t, 2 * p.hiddenDim);
-    float* hidden = copyRow(p.dHidden, p.scaledHidden, b, t, p.hiddenDim);
-    float* gateCotangent = entryOf(p.gateUpCotangent, b, t, 0);
+    const float* gate = entryOf(p.gateUp, b, t, 0);
+    float* scaled = entryOf(p.scaledGateUp, b, t, 0);
+    float* cotangent = entryOf(p.gateUpCotangent, b, t, 0);
     vectorKernels().swigluGradientBackward(
-        p.hiddenDim, ratesOf(p.rates, b, t), gateUp, gateUp + p.hiddenDim, hidden, gateCotangent,
-        gateCotangent + p.hiddenDim, entryOf(p.dHiddenCotangent, b, t, 0),
+        p.hiddenDim, ratesOf(p.rates, b, t), gate, gate + p.hiddenDim, entryOf(p.dHidden, b, t, 0),
+        scaled, scaled + p.hiddenDim, entryOf(p.scaledHidden, b, t, 0), cotangent,
+        cotangent + p.hiddenDim, entryOf(p.dHiddenCotangent, b, t, 0),
         entryOf(p.ratesCotangent, b, t, 0));
   });
 }

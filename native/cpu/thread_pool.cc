@@ -11,6 +11,9 @@
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
+#ifdef __linux__
+#include <sched.h>
+#endif
 
 namespace fastweight::cpu {
 namespace {
@@ -22,6 +25,30 @@ void relax() {
   _mm_pause();
 #elif defined(__aarch64__) && defined(__GNUC__)
   __asm__ volatile("yield");
+#endif
+}
+
+/// The core that the calling thread is on; -1 where that is not known.
+int currentCore() {
+#ifdef __linux__
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+/// Moves the calling thread off `core` where it may run elsewhere. Linux often wakes a thread on
+/// the core of its waker and leaves both there for many milliseconds while another core is idle.
+void leaveCore(int core) {
+#ifdef __linux__
+  cpu_set_t allowed;
+  if (core < 0 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  cpu_set_t others = allowed;
+  CPU_CLR(core, &others);
+  if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
+  sched_setaffinity(0, sizeof allowed, &allowed);
+#else
+  static_cast<void>(core);
 #endif
 }
 
@@ -56,6 +83,7 @@ class ThreadPool {
     take_ = std::max<int64_t>(1, blocks / (kTakes * threads)) * grain;
     next_.store(0, std::memory_order_relaxed);
     finished_.store(0, std::memory_order_relaxed);
+    ownerCore_ = currentCore();
     open(helpers);
     insidePool = true;
     work();
@@ -95,8 +123,11 @@ class ThreadPool {
   void open(int places) {
     places_.store(places);
     if (sleepers_.load() == 0) return;
-    std::lock_guard<std::mutex> lock(mutex_);
-    wake_.notify_all();
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      wake_.notify_all();
+    }
+    std::this_thread::yield();  // lets a worker that woke on this core leave it
   }
 
   /// Lets no more workers in; the places left.
@@ -122,6 +153,7 @@ class ThreadPool {
     insidePool = true;
     for (int spin = 0;; ++spin) {
       if (enter()) {
+        if (currentCore() == ownerCore_) leaveCore(ownerCore_);
         work();
         finished_.fetch_add(1, std::memory_order_release);
         spin = 0;
@@ -152,6 +184,7 @@ class ThreadPool {
   void (*body_)(void*, int64_t, int64_t) = nullptr;
   void* context_ = nullptr;
   int64_t items_ = 0, take_ = 1;
+  int ownerCore_ = -1;
 
   std::mutex mutex_;
   std::condition_variable wake_;

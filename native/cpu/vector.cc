@@ -11,6 +11,12 @@ constexpr int64_t kGrain = 16384;
 
 }  // namespace
 
+void CpuDevice::addDiagonal(int64_t batch, int64_t n, float value, float* matrices) {
+  for (int64_t b = 0; b < batch; ++b) {
+    for (int64_t i = 0; i < n; ++i) matrices[(b * n + i) * n + i] += value;
+  }
+}
+
 void CpuDevice::axpby(int64_t count, float alpha, const float* x, float beta, float* y) {
   parallelFor(count, kGrain, [=](int64_t begin, int64_t end) {
     if (beta == 0) {
@@ -29,23 +35,6 @@ void CpuDevice::scaleRows(int64_t batch, int64_t count, const float* scales, flo
       const float scale = scales[row];
       for (int64_t i = begin; i < stop; ++i) y[i] *= scale;
       begin = stop;
-    }
-  });
-}
-
-void CpuDevice::dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) {
-  parallelFor(batch, 1, [=](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; ++row) {
-      const float* a = x + row * count;
-      const float* b = y + row * count;
-      double sum = 0;
-      for (int64_t start = 0; start < count; start += 64) {
-        const int64_t stop = start + 64 < count ? start + 64 : count;
-        float block = 0;
-        for (int64_t i = start; i < stop; ++i) block += a[i] * b[i];
-        sum += block;
-      }
-      out[row] += static_cast<float>(sum);
     }
   });
 }

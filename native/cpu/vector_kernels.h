@@ -11,12 +11,14 @@ namespace fastweight::cpu {
 struct VectorKernels {
   /// hidden = silu(g) * u. [count]
   void (*swiglu)(int64_t count, const float* g, const float* u, float* hidden);
-  /// One token of SwigluGradient: from g, u and dh to, in their place, the scaled gradients of g
-  /// and u and the scaled hidden layer. rates [3], all [count].
-  void (*swigluGradient)(int64_t count, const float* rates, float* g, float* u, float* dHidden);
+  /// One token of ScaleSwigluGradient: from g, u and dh to the scaled gradients of g and u and the
+  /// scaled hidden layer, which may take their places. rates [3], all [count].
+  void (*swigluGradient)(int64_t count, const float* rates, const float* g, const float* u,
+                         const float* dHidden, float* scaledG, float* scaledU, float* scaledHidden);
   /// One token of SwigluGradientBackward; adds to ratesCotangent [3].
-  void (*swigluGradientBackward)(int64_t count, const float* rates, float* g, float* u,
-                                 float* dHidden, float* gCotangent, float* uCotangent,
+  void (*swigluGradientBackward)(int64_t count, const float* rates, const float* g, const float* u,
+                                 const float* dHidden, float* scaledG, float* scaledU,
+                                 float* scaledHidden, float* gCotangent, float* uCotangent,
                                  float* dHiddenCotangent, float* ratesCotangent);
   void (*adamW)(const AdamWStep& step, const AdamWTensor& tensor);
   void (*muonMomentum)(const MuonMomentum& momentum);

@@ -4,6 +4,17 @@
 
 #include "fastweight/scalar_functions.h"
 
+// For loops whose results may take their inputs' places, entry by entry.
+#if defined(__clang__)
+#define FASTWEIGHT_INDEPENDENT_LOOP _Pragma("clang loop vectorize(assume_safety)")
+#elif defined(__GNUC__)
+#define FASTWEIGHT_INDEPENDENT_LOOP _Pragma("GCC ivdep")
+#elif defined(_MSC_VER)
+#define FASTWEIGHT_INDEPENDENT_LOOP __pragma(loop(ivdep))
+#else
+#define FASTWEIGHT_INDEPENDENT_LOOP
+#endif
+
 namespace fastweight::cpu {
 namespace {
 
@@ -12,29 +23,32 @@ void swiglu(int64_t count, const float* __restrict g, const float* __restrict u,
   for (int64_t j = 0; j < count; ++j) hidden[j] = silu(g[j]) * u[j];
 }
 
-void swigluGradient(int64_t count, const float* rates, float* __restrict g, float* __restrict u,
-                    float* __restrict dHidden) {
+void swigluGradient(int64_t count, const float* rates, const float* g, const float* u,
+                    const float* dHidden, float* scaledG, float* scaledU, float* scaledHidden) {
   const float rate0 = rates[0], rate1 = rates[1], rate2 = rates[2];
+  FASTWEIGHT_INDEPENDENT_LOOP
   for (int64_t j = 0; j < count; ++j) {
     const float gate = g[j], up = u[j], dh = dHidden[j];
     const float s = sigmoid(gate);
     const float activation = gate * s;
-    g[j] = rate0 * (dh * up * siluDerivative(gate, s));
-    u[j] = rate2 * (dh * activation);
-    dHidden[j] = rate1 * (activation * up);
+    scaledG[j] = rate0 * (dh * up * siluDerivative(gate, s));
+    scaledU[j] = rate2 * (dh * activation);
+    scaledHidden[j] = rate1 * (activation * up);
   }
 }
 
-void swigluGradientBackward(int64_t count, const float* rates, float* __restrict g,
-                            float* __restrict u, float* __restrict dHidden,
-                            float* __restrict gCotangent, float* __restrict uCotangent,
-                            float* __restrict dHiddenCotangent, float* ratesCotangent) {
+void swigluGradientBackward(int64_t count, const float* rates, const float* g, const float* u,
+                            const float* dHidden, float* scaledG, float* scaledU,
+                            float* scaledHidden, float* __restrict gCotangent,
+                            float* __restrict uCotangent, float* __restrict dHiddenCotangent,
+                            float* ratesCotangent) {
   // Sums go to fixed lanes, so that their order does not depend on the vector's width.
   constexpr int kLanes = 16;
   const float rate0 = rates[0], rate1 = rates[1], rate2 = rates[2];
   float sums0[kLanes] = {}, sums1[kLanes] = {}, sums2[kLanes] = {};
   for (int64_t start = 0; start < count; start += kLanes) {
     const int lanes = count - start < kLanes ? static_cast<int>(count - start) : kLanes;
+    FASTWEIGHT_INDEPENDENT_LOOP
     for (int lane = 0; lane < lanes; ++lane) {
       const int64_t j = start + lane;
       const float gate = g[j], up = u[j], dh = dHidden[j];
@@ -46,9 +60,9 @@ void swigluGradientBackward(int64_t count, const float* rates, float* __restrict
       sums0[lane] += gCotangent[j] * dGate;
       sums1[lane] += dHiddenCotangent[j] * hidden;
       sums2[lane] += uCotangent[j] * dUp;
-      g[j] = rate0 * dGate;
-      u[j] = rate2 * dUp;
-      dHidden[j] = rate1 * hidden;
+      scaledG[j] = rate0 * dGate;
+      scaledU[j] = rate2 * dUp;
+      scaledHidden[j] = rate1 * hidden;
       gCotangent[j] = (a2 * dh + a1 * up) * slope + a0 * dh * up * siluSecondDerivative(gate, s);
       uCotangent[j] = a0 * dh * slope + a1 * activation;
       dHiddenCotangent[j] = a0 * up * slope + a2 * activation;

@@ -84,8 +84,9 @@ const otherMethods: Readonly<Record<string, Method>> = {
 
 /** Gives tensors the methods they lack; those that are there stay. */
 export function registerChainedOps(): void {
+  const ops = tf as unknown as Readonly<Record<string, Op>>;
   for (const name of opNames) {
-    const op = tf[name] as Op;
+    const op = ops[name];
     addMethod(name, function (...parameters) {
       return op(this, ...parameters);
     });

@@ -151,10 +151,8 @@ export class FastWeightBackend extends KernelBackend {
     return { dataId: this.write(values, shape, dtype), shape, dtype };
   }
 
-  /** A complex64 tensor over two float32 tensors, of which it takes a reference each. */
+  /** A complex64 tensor of two float32 tensors, which it owns from then on. */
   makeComplex(real: TensorInfo, imag: TensorInfo): TensorInfo {
-    this.incRef(real.dataId);
-    this.incRef(imag.dataId);
     const size = util.sizeFromShape(real.shape);
     const parts = { real, imag };
     return this.add(
@@ -174,6 +172,18 @@ export class FastWeightBackend extends KernelBackend {
   alias(tensor: TensorInfo, shape: number[] = tensor.shape): TensorInfo {
     this.incRef(tensor.dataId);
     return { dataId: tensor.dataId, shape, dtype: tensor.dtype };
+  }
+
+  /** A tensor of the same values in memory of its own. */
+  copy(tensor: TensorInfo): TensorInfo {
+    const source = this.handleOf(tensor);
+    const result = this.allocate(tensor.shape, tensor.dtype);
+    const { layout } = this.addon;
+    layout[0] = util.sizeFromShape(tensor.shape);
+    layout[1] = 1;
+    layout[2] = 1;
+    this.addon.copyStrided(bytesPerElement(tensor.dtype), source, 0, this.handleOf(result), 0, 1);
+    return result;
   }
 
   /** Drops a tensor that a kernel made for its own use. */

@@ -12,7 +12,7 @@ export interface TensorData {
   refCount: number;
   /** UTF-8 text of a string tensor, kept on the host. */
   strings: Uint8Array[] | null;
-  /** The float32 tensors of a complex64 tensor; each holds one reference for it. */
+  /** The float32 tensors of a complex64 tensor; it owns them. */
   parts: { real: TensorInfo; imag: TensorInfo } | null;
 }
 

@@ -88,7 +88,15 @@ function specification({ title, xLabel, yLabel, series }: LineChart): Spec {
       { ...axis, orient: 'bottom', scale: 'x', title: xLabel, tickCount: 8 },
       { ...axis, orient: 'left', scale: 'y', title: yLabel, tickCount: 6 },
     ],
-    legends: [{ stroke: 'colour', symbolType: 'stroke', orient: 'top-right', labelFontSize: 12 }],
+    legends: [
+      {
+        stroke: 'colour',
+        symbolType: 'stroke',
+        orient: 'top-right',
+        labelFontSize: 12,
+        labelLimit: width / 2,
+      },
+    ],
     marks: [
       {
         type: 'group',

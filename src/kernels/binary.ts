@@ -1,13 +1,14 @@
 // Elementwise functions of two tensors, with broadcasting.
 import type { DataType, TensorInfo } from '@tensorflow/tfjs-core';
 import type { FastWeightBackend } from '../backend/fastweight_backend';
+import { castTo } from './cast';
 import { type KernelCall, type KernelTable, kernelOrHost } from './kernel';
 import { broadcastShape, elementType, maxRank, writeBroadcast } from './layout';
 
 /** Functions by the dtypes they take; the result has that dtype, or is bool. */
 const families: { names: string[]; dtypes: DataType[]; isTest: boolean }[] = [
   {
-    names: ['Add', 'Sub', 'Multiply', 'Maximum', 'Minimum', 'SquaredDifference', 'FloorDiv', 'Mod'],
+    names: ['Add', 'Sub', 'Multiply', 'Maximum', 'Minimum', 'SquaredDifference', 'Mod'],
     dtypes: ['float32', 'int32'],
     isTest: false,
   },
@@ -42,6 +43,16 @@ export function binary(
 function binaryKernel(name: string, dtypes: DataType[], isTest: boolean) {
   return ({ inputs: { a, b }, backend }: KernelCall<{ a: TensorInfo; b: TensorInfo }>) =>
     dtypes.includes(a.dtype) ? binary(backend, name, a, b, isTest ? 'bool' : a.dtype) : null;
+}
+
+/** Always int32, whatever is divided. */
+function floorDiv({ inputs: { a, b }, backend }: KernelCall<{ a: TensorInfo; b: TensorInfo }>) {
+  if (a.dtype !== 'float32' && a.dtype !== 'int32') return null;
+  const quotient = binary(backend, 'FloorDiv', a, b, a.dtype);
+  if (quotient === null) return null;
+  const result = castTo(backend, quotient, 'int32');
+  backend.disposeIntermediate(quotient);
+  return result;
 }
 
 function prelu({ inputs, backend }: KernelCall<{ x: TensorInfo; alpha: TensorInfo }>) {
@@ -83,6 +94,7 @@ export const binaryKernels: KernelTable = [
       kernelOrHost(name, binaryKernel(name, dtypes, isTest)),
     ]),
   ),
+  ['FloorDiv', kernelOrHost('FloorDiv', floorDiv)],
   ['Prelu', kernelOrHost('Prelu', prelu)],
   ['EluGrad', kernelOrHost('EluGrad', eluGrad)],
   ['LogicalNot', kernelOrHost('LogicalNot', logicalNot)],

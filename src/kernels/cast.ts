@@ -12,21 +12,21 @@ export function castTo(
 ): TensorInfo | null {
   if (x.dtype === dtype) return backend.alias(x);
   if (dtype === 'complex64') return toComplex(backend, x);
-  if (x.dtype === 'complex64') return castTo(backend, backend.partsOf(x).real, dtype);
+  if (x.dtype === 'complex64') return realPartAs(backend, x, dtype);
   const [from, to] = [elementType(x.dtype), elementType(dtype)];
   if (from === undefined || to === undefined) return null;
   const count = util.sizeFromShape(x.shape);
   return backend.adopt(backend.addon.cast(from, to, backend.handleOf(x), count), x.shape, dtype);
 }
 
+function realPartAs(backend: FastWeightBackend, x: TensorInfo, dtype: DataType): TensorInfo | null {
+  const { real } = backend.partsOf(x);
+  return dtype === 'float32' ? backend.copy(real) : castTo(backend, real, dtype);
+}
+
 function toComplex(backend: FastWeightBackend, x: TensorInfo): TensorInfo | null {
-  const real = castTo(backend, x, 'float32');
-  if (real === null) return null;
-  const imag = filled(backend, x.shape, 'float32', 0);
-  const result = backend.makeComplex(real, imag);
-  backend.disposeIntermediate(real);
-  backend.disposeIntermediate(imag);
-  return result;
+  const real = x.dtype === 'float32' ? backend.copy(x) : castTo(backend, x, 'float32');
+  return real && backend.makeComplex(real, filled(backend, x.shape, 'float32', 0));
 }
 
 /** A new tensor that holds `value` everywhere. */

@@ -1,4 +1,5 @@
-// Kernels that move no values: tensors that share the memory of others.
+// Kernels that compute nothing: tensors that share the memory of others, and the parts of complex
+// ones. Those have memory of their own: tfjs's engine keeps no count of tensors inside a tensor.
 import { type ReshapeAttrs, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import { asKernelFunc, type KernelCall, type KernelTable } from './kernel';
 
@@ -36,15 +37,15 @@ function complex({
   inputs: { real, imag },
   backend,
 }: KernelCall<{ real: TensorInfo; imag: TensorInfo }>): TensorInfo {
-  return backend.makeComplex(real, imag);
+  return backend.makeComplex(backend.copy(real), backend.copy(imag));
 }
 
 function realPart({ inputs, backend }: KernelCall<{ input: TensorInfo }>): TensorInfo {
-  return backend.alias(backend.partsOf(inputs.input).real, inputs.input.shape);
+  return backend.copy({ ...backend.partsOf(inputs.input).real, shape: inputs.input.shape });
 }
 
 function imagPart({ inputs, backend }: KernelCall<{ input: TensorInfo }>): TensorInfo {
-  return backend.alias(backend.partsOf(inputs.input).imag, inputs.input.shape);
+  return backend.copy({ ...backend.partsOf(inputs.input).imag, shape: inputs.input.shape });
 }
 
 export const identityKernels: KernelTable = [

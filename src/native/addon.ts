@@ -1,3 +1,4 @@
+import type { CpuAddon } from './cpu_addon';
 import { FastWeightError } from './errors';
 import type { FastWeightAddon } from './fast_weight_addon';
 import { loadNativeModule } from './loader';
@@ -13,6 +14,7 @@ export interface Addon
     TensorKernelsAddon,
     FastWeightAddon,
     SequenceAddon,
+    CpuAddon,
     OptimizerAddon,
     RandomAddon {
   /** Hands over the class of the errors that native code throws; called once, before all else. */

@@ -19,6 +19,7 @@ export interface ScanFields extends WeightHandles<''> {
   memory: 'auto' | 'store' | 'recompute';
   /** a, b, c of each step; empty for plain gradient steps */
   newtonSchulz: Float32Array;
+  method: 'standard' | 'gram';
   normEpsilon: number;
   newtonSchulzEpsilon: number;
   q: Handle;
@@ -35,6 +36,7 @@ export interface NewtonSchulzFields {
   rows: number;
   columns: number;
   newtonSchulz: Float32Array;
+  method: 'standard' | 'gram';
   epsilon: number;
   d: Handle;
   /** The forward's result, */

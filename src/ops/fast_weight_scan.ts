@@ -2,6 +2,7 @@ import { engine, type NamedTensorMap, type Tensor, type Tensor3D } from '@tensor
 import { momentumScanKernel, type ScanAttrs, scanKernel } from '../kernels/fast_weights/names';
 import { expected } from '../native/errors';
 import { FastWeightState, type FastWeights } from './fast_weight_state';
+import type { NewtonSchulzMethod } from './newton_schulz';
 import { flatSchedule, type NewtonSchulzSchedule } from './newton_schulz_schedule';
 import type { Program } from './programs';
 import { assertBackend, assertChoice, assertTensor } from './validate';
@@ -25,6 +26,8 @@ export interface FastWeightScanOptions {
   optimizer?: 'gd' | 'muon';
   /** Muon's schedule, default 'you5'. */
   newtonSchulz?: NewtonSchulzSchedule;
+  /** How a forward without a backward runs it, see {@link NewtonSchulzOptions}. */
+  newtonSchulzMethod?: NewtonSchulzMethod;
   /** 'post' (default) normalises the stored weights, 'pre' only what is read, 'none' neither. */
   weightNorm?: 'post' | 'pre' | 'none';
   /** Let no gradient through the initial row norms (view synthesis). Default false. */
@@ -136,11 +139,14 @@ function attributesOf(options: FastWeightScanOptions) {
   const { optimizer = 'gd', newtonSchulz = 'you5', weightNorm = 'post', memory = 'auto' } = options;
   assertChoice('optimizer', optimizer, ['gd', 'muon']);
   assertChoice('weightNorm', weightNorm, ['post', 'pre', 'none']);
+  const { newtonSchulzMethod: method = 'standard' } = options;
+  assertChoice('newtonSchulzMethod', method, ['standard', 'gram']);
   assertChoice('memory', memory, ['auto', 'store', 'recompute']);
   return {
     weightNorm,
     memory,
     detachNorm: options.detachNorm ?? false,
+    method,
     newtonSchulz: optimizer === 'muon' ? flatSchedule(newtonSchulz) : new Float32Array(0),
   };
 }

@@ -42,7 +42,7 @@ export function newtonSchulzTriples(schedule: NewtonSchulzSchedule): readonly Ne
 export function newtonSchulz(
   x: tf.Tensor3D,
   schedule: NewtonSchulzSchedule,
-  epsilon = 1e-7,
+  { epsilon = 1e-7 }: { epsilon?: number } = {},
 ): tf.Tensor3D {
   const triples = newtonSchulzTriples(schedule);
   return tf.tidy(() => {

@@ -118,7 +118,9 @@ const runScan: CaseRunner = (golden, { fastWeightScan }) => {
 const runNewtonSchulz: CaseRunner = (golden, { newtonSchulz }) => {
   const { newton_schulz, epsilon } = golden.settings;
   const iterate = ({ g }: Tensors): Tensors => ({
-    x: newtonSchulz(g as tf.Tensor3D, newton_schulz as string, epsilon as number),
+    x: newtonSchulz(g as tf.Tensor3D, newton_schulz as string, {
+      epsilon: epsilon as number,
+    }),
   });
   const inputs = withPrefix(golden, 'in.', ['g']);
   const cotangents = withPrefix(golden, 'cotangent.', ['x']);

@@ -8,6 +8,7 @@ import {
   type Program,
   programs,
 } from '../../src';
+import { relativeError } from '../../src/verify/compare';
 import { normal3, uniform3 } from '../support/random_tensors';
 
 const [rows, tokens, keyDim, hidden, valueDim] = [2, 20, 6, 10, 8];
@@ -233,7 +234,23 @@ test('newtonSchulz refuses a matrix, an integer tensor and a wrong triple', () =
     refused(() => newtonSchulz(d, [[1, 2] as never]), 'ERR_ARGUMENT');
     refused(() => newtonSchulz(d, []), 'ERR_ARGUMENT');
     refused(() => newtonSchulz(d, 'keller0'), 'ERR_ARGUMENT');
-    refused(() => newtonSchulz(d, 'you5', Number.NaN), 'ERR_ARGUMENT');
+    refused(() => newtonSchulz(d, 'you5', { epsilon: Number.NaN }), 'ERR_ARGUMENT');
+    refused(() => newtonSchulz(d, 'you5', { method: 'fast' as 'gram' }), 'ERR_ARGUMENT');
     expect(newtonSchulz(d, [[1.5, -0.5, 0]]).shape).toEqual([2, 4, 6]);
+  });
+});
+
+test.each([
+  [[2, 24, 24], 'you5'],
+  [[3, 64, 16], 'keller5'],
+  [[1, 20, 60], 'keller2'],
+  [[2, 12, 40], [[1.5, -0.5, 0]]],
+] as const)('the gram method agrees with the standard one on %j', (shape, schedule) => {
+  tf.tidy(() => {
+    const d = normal3([...shape], 10);
+    const run = (method: 'standard' | 'gram') => newtonSchulz(d, schedule, { method }).dataSync();
+    const error = relativeError(run('gram'), run('standard'));
+    expect(error).toBeGreaterThan(0);
+    expect(error).toBeLessThan(1e-4);
   });
 });

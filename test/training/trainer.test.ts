@@ -1,59 +1,265 @@
+import '../../src/index';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+
+import { randomBatch, sequentialBatches, textBytes } from '../../src/data/byte_dataset';
 import { Random } from '../../src/data/random';
+import { readSafetensors, type Safetensors, writeSafetensors } from '../../src/io/safetensors';
+import { languageModel, languageModelLoss } from '../../src/models/language_model';
+import { namedVariables } from '../../src/models/named_parameters';
 import { AdamW } from '../../src/optimizers/adamw';
-import { Muon } from '../../src/optimizers/muon';
-import { type ScheduledOptimizer, Trainer } from '../../src/training/trainer';
-import { normals, useNativeBackend } from '../ops/support';
+import { readCheckpoint, writeCheckpoint } from '../../src/training/checkpoint';
+import { bitsPerByte, meanLoss } from '../../src/training/evaluate';
+import { Trainer, type TrainerOptions } from '../../src/training/trainer';
 
-beforeAll(useNativeBackend);
+const text = textBytes(
+  'It was the whiteness of the whale that above all things appalled me. '.repeat(9),
+);
+const shape = { batch: 2, tokens: 24 };
 
-function makeTrainer(optimizer: ScheduledOptimizer): Trainer {
-  const parameter = (shape: number[], seed: number) =>
-    tf.variable(tf.tensor(normals(tf.util.sizeFromShape(shape), seed), shape));
-  const parameters = new Map([
-    ['table', parameter([6, 4], 1)],
-    ['weight', parameter([6, 4], 2)],
-    ['bias', parameter([6], 3)],
-  ]);
-  const [table, weight, bias] = [...parameters.values()];
-  return new Trainer({
-    parameters,
-    optimizer,
-    schedule: (step) => 0.1 / (step + 1),
-    random: new Random(5),
-    maxGradientNorm: 0.5,
-    nextBatch: (random) => ({
-      ids: tf.tensor2d([random.integer(6), random.integer(6)], [1, 2], 'int32'),
-      labels: tf.tensor2d([1, 2], [1, 2], 'int32'),
-    }),
-    loss: (ids, labels) => {
-      const rows = tf.gather(table as tf.Tensor2D, tf.reshape(ids, [2]) as tf.Tensor1D);
-      const logits = tf.add(tf.matMul(rows, weight as tf.Tensor2D, false, true), bias);
-      const likelihoods = tf.mul(tf.logSoftmax(logits), tf.oneHot(tf.reshape(labels, [2]), 6));
-      return tf.neg(tf.mean(likelihoods)) as tf.Scalar;
-    },
-  });
-}
+let folder: string;
+const file = (name: string) => path.join(folder, name);
 
-test.each([
-  ['AdamW', () => new AdamW()],
-  ['Muon', () => new Muon()],
-])('a run with %s goes on from its checkpoint bit for bit', async (_, make) => {
-  const trainer = makeTrainer(make());
-  trainer.step();
-  trainer.step();
-  const checkpoint = await trainer.checkpoint();
-  const wanted = [trainer.step(), trainer.step()];
-  const other = makeTrainer(make());
-  await other.restore(checkpoint);
-  expect([other.step(), other.step()]).toEqual(wanted);
+beforeAll(async () => {
+  await tf.setBackend('fastweight-cpu');
+  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fastweight-training-'));
 });
 
-test('a checkpoint of another optimizer is refused', async () => {
-  const trainer = makeTrainer(new AdamW());
-  trainer.step();
-  const checkpoint = await trainer.checkpoint();
-  await expect(makeTrainer(new Muon()).restore(checkpoint)).rejects.toMatchObject({
-    code: 'ERR_CHECKPOINT',
+afterAll(() => fs.rmSync(folder, { recursive: true }));
+
+/** A tiny model in training. */
+function tiny(options: Partial<TrainerOptions> = {}, hiddenSize = 8) {
+  const model = languageModel({
+    vocabSize: 128,
+    hiddenSize,
+    numHiddenLayers: 1,
+    numAttnHeads: 2,
+    numLactHeads: 1,
+    windowSize: 8,
+    lactChunkSize: 8,
+    intermediateSize: 16,
+    useMuon: true,
+    initializerRange: 0.05,
   });
+  const parameters = namedVariables(model);
+  const loss = (ids: tf.Tensor2D, labels: tf.Tensor2D) => languageModelLoss(model, ids, labels);
+  const trainer = new Trainer({
+    parameters,
+    loss,
+    nextBatch: (random) => randomBatch(text, shape, random),
+    optimizer: new AdamW(),
+    schedule: (step) => 0.01 / (step + 1),
+    random: new Random(5),
+    maxGradientNorm: 1,
+    ...options,
+  });
+  const values = () =>
+    Object.fromEntries([...parameters].map(([name, variable]) => [name, variable.dataSync()]));
+  return { model, trainer, loss, values };
+}
+
+test('a step lowers the loss of its batch and reports what it did', () => {
+  const { trainer, values } = tiny({
+    nextBatch: () => randomBatch(text, shape, new Random(1)),
+    schedule: () => 0.01,
+  });
+  const before = values();
+  const reports = Array.from({ length: 8 }, () => trainer.step());
+  expect(reports[7].loss).toBeLessThan(0.9 * reports[0].loss);
+  expect(reports[3]).toMatchObject({ step: 3, learningRate: 0.01, skipped: false });
+  expect(reports[3].gradientNorm).toBeGreaterThan(0);
+  expect(trainer.losses).toEqual(reports.map(({ loss }) => loss));
+  expect(values()).not.toEqual(before);
+});
+
+test('a resumed run equals an unbroken one bit for bit', async () => {
+  const unbroken = tiny();
+  for (let step = 0; step < 6; step++) unbroken.trainer.step();
+
+  const first = tiny();
+  for (let step = 0; step < 3; step++) first.trainer.step();
+  writeCheckpoint(file('run'), await first.trainer.checkpoint({ note: 'half' }));
+  const second = tiny({ random: new Random(77) });
+  const checkpoint = readCheckpoint(file('run'));
+  expect(checkpoint.metadata).toEqual({ note: 'half' });
+  await second.trainer.restore(checkpoint);
+  expect(second.trainer.stepsDone).toBe(3);
+  expect(second.values()).toEqual(first.values());
+  for (let step = 3; step < 6; step++) second.trainer.step();
+  expect(second.values()).toEqual(unbroken.values());
+  expect(second.trainer.losses).toEqual(unbroken.trainer.losses);
+});
+
+test('steps, checkpoints and evaluations leave no tensor behind', async () => {
+  const { trainer, loss } = tiny();
+  trainer.step();
+  const before = tf.memory().numTensors;
+  trainer.step();
+  await trainer.restore(await trainer.checkpoint());
+  meanLoss(loss, sequentialBatches(text, shape));
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+/** A loss that is not a number from the second step on. */
+function failing(options: Partial<TrainerOptions> = {}) {
+  let calls = 0;
+  const run = tiny({
+    loss: (ids, labels) => tf.mul(run.loss(ids, labels), calls++ === 1 ? Number.NaN : 1),
+    ...options,
+  });
+  return run;
+}
+
+test('a step that is not finite is an error that changes nothing', () => {
+  const { trainer, values } = failing();
+  trainer.step();
+  const before = values();
+  expect(() => trainer.step()).toThrow(
+    expect.objectContaining({
+      code: 'ERR_NON_FINITE',
+      message: expect.stringContaining('Expected finite numbers for step 1 but got loss NaN'),
+    }),
+  );
+  expect(values()).toEqual(before);
+  expect(trainer.stepsDone).toBe(1);
+});
+
+test('where asked for, a step that is not finite is skipped', () => {
+  const { trainer, values } = failing({ nonFinite: 'skip' });
+  trainer.step();
+  const before = values();
+  expect(trainer.step().skipped).toBe(true);
+  expect(values()).toEqual(before);
+  expect(trainer.step()).toMatchObject({ step: 2, skipped: false });
+  expect(trainer.losses[1]).toBeNaN();
+});
+
+describe('a checkpoint that does not fit is an ERR_CHECKPOINT and changes nothing', () => {
+  const weight = 'layers.0.mlp.up_proj.weight';
+  const edit = (change: (contents: Safetensors) => void) => (whole: string, spoilt: string) => {
+    const contents = readSafetensors(whole);
+    change(contents);
+    writeSafetensors(spoilt, contents);
+  };
+  const vector = (length: number) => ({
+    dtype: 'float32' as const,
+    shape: [length],
+    data: new Float32Array(length),
+  });
+  const spoilers: [string, RegExp, (whole: string, spoilt: string) => void][] = [
+    [
+      'truncated',
+      /truncated/,
+      (whole, spoilt) => fs.writeFileSync(spoilt, fs.readFileSync(whole).subarray(0, -9)),
+    ],
+    ['no checkpoint', /for the format of/, edit(({ metadata }) => delete metadata.format)],
+    ['without steps', /number of steps/, edit(({ metadata }) => delete metadata.step)],
+    [
+      'with steps that are not its losses',
+      /float32 \[7\] for 'losses' but got float32 \[2\]/,
+      edit(({ metadata }) => Object.assign(metadata, { step: '7' })),
+    ],
+    [
+      'without a parameter',
+      /for parameter 'layers.0.mlp.up_proj.weight' but got none/,
+      edit(({ tensors }) => tensors.delete(`parameter.${weight}`)),
+    ],
+    [
+      'with a parameter of another model',
+      /for parameters but got 'layers.1.w'/,
+      edit(({ tensors }) => tensors.set('parameter.layers.1.w', vector(3))),
+    ],
+    [
+      'with a parameter of another shape',
+      /float32 \[16, 8\] for parameter .* but got float32 \[3\]/,
+      edit(({ tensors }) => tensors.set(`parameter.${weight}`, vector(3))),
+    ],
+    [
+      'with a parameter of another dtype',
+      /float32 \[8\] for parameter 'norm.weight' but got int32 \[8\]/,
+      edit(({ tensors }) =>
+        tensors.set('parameter.norm.weight', {
+          dtype: 'int32',
+          shape: [8],
+          data: new Int32Array(8),
+        }),
+      ),
+    ],
+    [
+      'without a moment',
+      /for optimizer weight 'layers.0.mlp.up_proj.weight\/second' but got none/,
+      edit(({ tensors }) => tensors.delete(`optimizer.${weight}/second`)),
+    ],
+    [
+      'without the optimizer',
+      /for optimizer weight 'iter' but got none/,
+      edit(({ tensors }) => {
+        for (const name of [...tensors.keys()]) {
+          if (name.startsWith('optimizer.')) tensors.delete(name);
+        }
+      }),
+    ],
+    [
+      'with a moment of another shape',
+      /for optimizer weight .* but got float32 \[2\]/,
+      edit(({ tensors }) => tensors.set(`optimizer.${weight}/first`, vector(2))),
+    ],
+    [
+      'with a random state of zeros',
+      /random state but got \[0, 0, 0, 0\]/,
+      edit(({ tensors }) =>
+        tensors.set('random', { dtype: 'int32', shape: [4], data: new Int32Array(4) }),
+      ),
+    ],
+    [
+      'with a tensor of no use',
+      /no further tensor .* but got 'more'/,
+      edit(({ tensors }) => tensors.set('more', vector(1))),
+    ],
+  ];
+
+  test.each(spoilers)('%s', async (_name, message, spoil) => {
+    const { trainer, values } = tiny();
+    trainer.step();
+    trainer.step();
+    writeCheckpoint(file('whole'), await trainer.checkpoint());
+    spoil(file('whole'), file('spoilt'));
+    const other = tiny();
+    other.trainer.step();
+    const before = other.values();
+    const resume = async () => other.trainer.restore(readCheckpoint(file('spoilt')));
+    const error = await resume().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      code: 'ERR_CHECKPOINT',
+      message: expect.stringMatching(message),
+    });
+    expect(other.values()).toEqual(before);
+    expect(other.trainer.stepsDone).toBe(1);
+    // The optimizer is as it was too: the next step is the one it would have been.
+    const untouched = tiny();
+    untouched.trainer.step();
+    untouched.trainer.step();
+    other.trainer.step();
+    expect(other.values()).toEqual(untouched.values());
+    expect(values()).toEqual(untouched.values());
+  });
+});
+
+test('the mean loss weighs batches by the labels that count', () => {
+  const { loss } = tiny();
+  const one = meanLoss(loss, sequentialBatches(text.subarray(0, 60), { batch: 3, tokens: 20 }));
+  const many = meanLoss(loss, sequentialBatches(text.subarray(0, 60), { batch: 1, tokens: 20 }));
+  expect(many).toBeCloseTo(one, 5);
+  expect(bitsPerByte(Math.LN2)).toBe(1);
+  expect(() => meanLoss(loss, [])).toThrow(
+    'Expected at least one label for the batches but got none',
+  );
+});
+
+test('a trainer of nothing is refused', () => {
+  expect(() => tiny({ parameters: new Map() })).toThrow(
+    'Expected at least one for parameters but got none',
+  );
 });

@@ -37,14 +37,14 @@
   ROW(Rsqrt, 1.0f / sqrtf(x))                                                      \
   ROW(Selu, 1.05070098f * (x >= 0.0f ? x : 1.67326324f * (exponential(x) - 1.0f))) \
   ROW(Sigmoid, sigmoid(x))                                                         \
-  ROW(Sign, x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : 0.0f)) \
+  ROW(Sign, x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : 0.0f))                           \
   ROW(Sin, sinf(x))                                                                \
   ROW(Sinh, sinhf(x))                                                              \
   ROW(Softplus, softplus(x))                                                       \
   ROW(Sqrt, sqrtf(x))                                                              \
   ROW(Square, x* x)                                                                \
   ROW(Step, x > 0.0f ? 1.0f : (x == x ? p : x))                                    \
-  ROW(Tan, static_cast<float>(tan(static_cast<double>(x))))                                                                \
+  ROW(Tan, static_cast<float>(tan(static_cast<double>(x))))                        \
   ROW(Tanh, hyperbolicTangent(x))
 
 /// bool y = f(float x).

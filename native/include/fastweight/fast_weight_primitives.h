@@ -160,6 +160,8 @@ class FastWeightPrimitives {
   virtual void rowNormsBackward(int64_t rows, int64_t columns, const float* w, const float* norms,
                                 const float* normsCotangent, float* wCotangent) = 0;
 
+  /// Adds `value` to the diagonal of each matrix. matrices [batch, n, n] packed.
+  virtual void addDiagonal(int64_t batch, int64_t n, float value, float* matrices) = 0;
   /// y = alpha * x + beta * y; y is not read where beta is 0. [count]
   virtual void axpby(int64_t count, float alpha, const float* x, float beta, float* y) = 0;
   /// y[b] *= scales[b]. y [batch, count] packed.

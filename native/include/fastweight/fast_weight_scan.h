@@ -30,6 +30,7 @@ struct ScanOptions {
   bool detachNorm = false;
   /// Muon's schedule; empty for plain gradient steps.
   NewtonSchulzSchedule newtonSchulz;
+  NewtonSchulzMethod newtonSchulzMethod = NewtonSchulzMethod::kStandard;
   float normEpsilon = 1e-5f;
   float newtonSchulzEpsilon = 1e-7f;
   ScanMemory memory = ScanMemory::kAuto;

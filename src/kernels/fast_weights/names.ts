@@ -32,6 +32,7 @@ export interface ScanAttrs {
   detachNorm: boolean;
   memory: 'auto' | 'store' | 'recompute';
   newtonSchulz: Float32Array;
+  method: 'standard' | 'gram';
   /** Whether to return the final state behind the output and the tape. */
   returnState: boolean;
   /** Whether a backward may follow. */
@@ -40,5 +41,6 @@ export interface ScanAttrs {
 
 export interface NewtonSchulzAttrs {
   newtonSchulz: Float32Array;
+  method: 'standard' | 'gram';
   epsilon: number;
 }

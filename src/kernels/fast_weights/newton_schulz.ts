@@ -19,6 +19,7 @@ function newtonSchulz({
       rows,
       columns,
       newtonSchulz: attrs.newtonSchulz,
+      method: attrs.method,
       epsilon: attrs.epsilon,
       d: backend.handleOf(d),
       ...(outCotangent

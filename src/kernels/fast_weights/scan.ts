@@ -48,6 +48,7 @@ function fieldsOf(
     detachNorm: attrs.detachNorm,
     memory: attrs.memory,
     newtonSchulz: attrs.newtonSchulz,
+    method: attrs.method,
     normEpsilon,
     newtonSchulzEpsilon,
     q: backend.handleOf(inputs.q),

@@ -1,0 +1,40 @@
+import type { Tensors, Tolerance } from './case';
+
+/** How far one contender's results are from ours. */
+export interface Difference {
+  /** Greatest relative error of an output, and of a gradient; 0 where there is none. */
+  outputs: number;
+  gradients: number;
+  /** What is beyond the tolerance, in words; empty where nothing is. */
+  problems: string[];
+}
+
+/** ||a - b|| / ||b||; the norm of a where b is zero. */
+export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let difference = 0;
+  let scale = 0;
+  for (let at = 0; at < b.length; at++) {
+    difference += (a[at] - b[at]) ** 2;
+    scale += b[at] ** 2;
+  }
+  return Math.sqrt(scale === 0 ? difference : difference / scale);
+}
+
+/** Compares the results of a contender with ours, tensor by tensor. */
+export function compare(theirs: Tensors, ours: Tensors, tolerance: Tolerance): Difference {
+  const found: Difference = { outputs: 0, gradients: 0, problems: [] };
+  for (const [name, expected] of ours) {
+    const given = theirs.get(name);
+    if (given === undefined || given.data.length !== expected.data.length) {
+      found.problems.push(`${name} has ${given?.data.length ?? 'no'} elements`);
+      continue;
+    }
+    const kind = name.startsWith('gradient.') ? 'gradients' : 'outputs';
+    const error = relativeError(given.data, expected.data);
+    found[kind] = Math.max(found[kind], error);
+    if (!(error <= tolerance[kind])) {
+      found.problems.push(`${name} is off by ${error.toExponential(1)} of ${tolerance[kind]}`);
+    }
+  }
+  return found;
+}

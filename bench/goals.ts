@@ -1,0 +1,63 @@
+import type { CaseResult, ContenderResult, GoalResult } from './results';
+
+/** "at least `atLeast` times as fast as the better of `rivals`" (DESIGN.md section 7). */
+interface Goal {
+  /** Start of the names of the cases it is about. */
+  cases: string;
+  rivals: string[];
+  atLeast: number;
+  quantity?: 'timeRatio' | 'memoryRatio';
+}
+
+const large = 'rows 1, tokens 4096, chunk 2048, 768 x 1536';
+const small = 'rows 4, tokens 8192, chunk 1024, 256 x 256';
+const medium = 'rows 1, tokens 4096, chunk 2048, 512 x 512';
+const both = 'scan forward + backward, ';
+
+const goals: readonly Goal[] = [
+  { cases: 'gemm ', rivals: ['openblas', 'mkl'], atLeast: 0.95 },
+  { cases: `scan forward, ${large}`, rivals: ['torch-compiled'], atLeast: 1.25 },
+  { cases: `scan forward, ${large}`, rivals: ['tfjs-node'], atLeast: 2 },
+  { cases: `${both}${large}`, rivals: ['torch-compiled'], atLeast: 1.25 },
+  { cases: `${both}${large}`, rivals: ['torch-eager'], atLeast: 3 },
+  { cases: `${both}${large}`, rivals: ['tfjs-node'], atLeast: 1.6 },
+  { cases: `scan forward, ${small}`, rivals: ['torch-compiled'], atLeast: 1.5 },
+  { cases: `scan forward, ${small}`, rivals: ['tfjs-node'], atLeast: 3 },
+  { cases: `${both}${small}`, rivals: ['torch-compiled'], atLeast: 1.5 },
+  { cases: `${both}${small}`, rivals: ['torch-eager'], atLeast: 15 },
+  { cases: `${both}${small}`, rivals: ['tfjs-node'], atLeast: 3 },
+  { cases: `scan forward, ${medium}`, rivals: ['torch-eager', 'torch-compiled'], atLeast: 1.4 },
+  {
+    cases: 'scan forward, rows 1, tokens 256, chunk 128, 128 x 128',
+    rivals: ['tfjs-cpu'],
+    atLeast: 100,
+  },
+  {
+    cases: both,
+    rivals: ['torch-eager', 'torch-compiled'],
+    atLeast: 2,
+    quantity: 'memoryRatio',
+  },
+];
+
+/** The goals that this case has and whose rivals, at least one of them, were measured. */
+export function judge({ name, contenders }: Pick<CaseResult, 'name' | 'contenders'>): GoalResult[] {
+  return goals
+    .filter(({ cases }) => name.startsWith(cases))
+    .flatMap(({ rivals, atLeast, quantity = 'timeRatio' }) => {
+      const found = contenders.filter((rival) => takesPart(rival, rivals, quantity));
+      if (found.length === 0) return [];
+      const measured = Math.min(...found.map((rival) => rival[quantity] as number));
+      const names = found.map((rival) => rival.name).join(' and ');
+      const goal = `${quantity === 'timeRatio' ? 'speed' : 'memory'} against ${names}`;
+      return [{ goal, atLeast, measured, met: measured >= atLeast }];
+    });
+}
+
+function takesPart(
+  contender: ContenderResult,
+  rivals: readonly string[],
+  quantity: 'timeRatio' | 'memoryRatio',
+): boolean {
+  return rivals.includes(contender.name) && contender[quantity] !== undefined;
+}

@@ -1,0 +1,34 @@
+import * as tf from '@tensorflow/tfjs-core';
+import {
+  fastWeightScanOutput,
+  languageModel,
+  languageModelLoss,
+  namedVariables,
+  newtonSchulz,
+  setNumThreads,
+  slidingWindowAttention,
+  writeParameters,
+} from '../../src';
+import { AdamW } from '../../src/optimizers/adamw';
+import type { Library } from './library';
+
+/** This package on its CPU backend. */
+export async function nativeLibrary(threads: number): Promise<Library> {
+  await tf.setBackend('fastweight-cpu');
+  setNumThreads(threads);
+  return {
+    newtonSchulz,
+    scan: fastWeightScanOutput,
+    attention: (q, k, v, window) => slidingWindowAttention(q, k, v, { window }),
+    languageModel(parameters, config) {
+      const model = languageModel(config);
+      writeParameters(model, parameters);
+      return {
+        variables: namedVariables(model),
+        logits: (ids) => model.apply(ids) as tf.Tensor,
+        loss: (ids, labels) => languageModelLoss(model, ids, labels),
+      };
+    },
+    adam: (learningRate) => new AdamW({ learningRate, weightDecay: 0 }),
+  };
+}
