@@ -49,6 +49,7 @@ export type { NewtonSchulzSchedule, NewtonSchulzTriple } from './ops/newton_schu
 export { l2Norm, layerNorm, rmsNorm } from './ops/norms';
 export type { Program, ProgramStep } from './ops/programs';
 export * as programs from './ops/programs';
+export { dropout, randomNormal, randomUniform } from './ops/random';
 export { type RotaryEmbeddingOptions, rotaryEmbedding } from './ops/rotary_embedding';
 export {
   type SlidingWindowAttentionOptions,

@@ -84,6 +84,8 @@ Napi::Object start(Napi::Env env, Napi::Object exports) {
   registerFastWeights(env, exports);
   registerCpu(env, exports);
   registerOptimizerKernels(env, exports);
+  registerRandomKernels(env, exports);
+  registerConvolutionKernels(env, exports);
   return exports;
 }
 

@@ -52,5 +52,7 @@ void registerSequenceKernels(Napi::Env env, Napi::Object exports);
 void registerFastWeights(Napi::Env env, Napi::Object exports);
 void registerCpu(Napi::Env env, Napi::Object exports);
 void registerOptimizerKernels(Napi::Env env, Napi::Object exports);
+void registerRandomKernels(Napi::Env env, Napi::Object exports);
+void registerConvolutionKernels(Napi::Env env, Napi::Object exports);
 
 }  // namespace fastweight::binding

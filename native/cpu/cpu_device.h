@@ -101,6 +101,17 @@ class CpuDevice final : public Device {
   void muonMomentum(const MuonMomentum&) override;
   Status globalNorm(int64_t tensors, const FloatsView* tensor, float* norm) override;
 
+  // convolution.cc
+  void gatherPatches(const Convolution& shape, int64_t first, int64_t count, const float* x,
+                     float* patches) override;
+  void sumPatches(const Convolution& shape, int64_t first, int64_t images, const float* patches,
+                  float* x) override;
+
+  // random.cc
+  void randomUniform(uint64_t seed, int64_t count, float low, float high, float* y) override;
+  void randomNormal(uint64_t seed, int64_t count, float mean, float deviation, float* y) override;
+  void dropout(uint64_t seed, int64_t count, double rate, const float* x, float* y) override;
+
  private:
   BufferCache buffers_;
 };

@@ -1,6 +1,7 @@
 import { binaryKernels } from './binary';
 import { castKernels } from './cast';
 import { concatKernels } from './concat';
+import { convolutionKernels } from './convolution';
 import { einsumKernels } from './einsum';
 import { identityKernels } from './identity';
 import type { KernelTable } from './kernel';
@@ -17,6 +18,7 @@ export const nativeKernels: KernelTable = [
   ...reduceKernels,
   ...matMulKernels,
   ...einsumKernels,
+  ...convolutionKernels,
   ...transposeKernels,
   ...concatKernels,
   ...castKernels,

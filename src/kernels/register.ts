@@ -7,6 +7,7 @@ import { scanGradients, scanKernels } from './fast_weights/scan';
 import { registerGradients } from './gradients/register';
 import { nativeKernels } from './native_kernels';
 import { optimizerKernels } from './optimizers';
+import { dropoutGradient, randomKernels } from './random';
 import { sequenceGradients, sequenceKernels } from './sequence';
 
 registerCpuBackend(
@@ -16,10 +17,16 @@ registerCpuBackend(
     ...newtonSchulzKernels,
     ...sequenceKernels,
     ...optimizerKernels,
+    ...randomKernels,
   ]),
 );
 registerGradients();
-for (const gradient of [...scanGradients, newtonSchulzGradient, ...sequenceGradients]) {
+for (const gradient of [
+  ...scanGradients,
+  newtonSchulzGradient,
+  ...sequenceGradients,
+  dropoutGradient,
+]) {
   registerGradient(gradient);
 }
 registerChainedOps();

@@ -3,6 +3,7 @@ import { FastWeightError } from './errors';
 import type { FastWeightAddon } from './fast_weight_addon';
 import { loadNativeModule } from './loader';
 import type { OptimizerAddon } from './optimizer_addon';
+import type { RandomAddon } from './random_addon';
 import type { SequenceAddon } from './sequence_addon';
 import type { TensorKernelsAddon } from './tensor_kernels_addon';
 import type { TensorStorageAddon } from './tensor_storage_addon';
@@ -14,7 +15,8 @@ export interface Addon
     FastWeightAddon,
     SequenceAddon,
     CpuAddon,
-    OptimizerAddon {
+    OptimizerAddon,
+    RandomAddon {
   /** Hands over the class of the errors that native code throws; called once, before all else. */
   initialize(errorClass: typeof FastWeightError): void;
 }

@@ -89,4 +89,13 @@ export interface TensorKernelsAddon {
    * and its parameter. `bias` [n], or 0 for none.
    */
   matMul(a: Handle, b: Handle, bias: Handle): Handle;
+
+  /**
+   * Convolution y of x [batch, inHeight, inWidth, inChannels] and its gradients. `layout` holds
+   * batch, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels, filterHeight,
+   * filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padTop, padLeft.
+   */
+  convolve(x: Handle, filter: Handle): Handle;
+  convolveInputBackward(yCotangent: Handle, filter: Handle): Handle;
+  convolveFilterBackward(x: Handle, yCotangent: Handle): Handle;
 }

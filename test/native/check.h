@@ -42,6 +42,7 @@ void testSymmetricProduct(Device& device);
 void testSwiglu(Device& device);
 void testSequenceKernels(Device& device);
 void testOptimizerKernels(Device& device);
+void testRandomKernels(Device& device);
 void testCommunicator();
 void testCpuFeatures();
 void testThreadPool();

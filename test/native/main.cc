@@ -70,6 +70,7 @@ int main() {
   testSwiglu(*device);
   testSequenceKernels(*device);
   testOptimizerKernels(*device);
+  testRandomKernels(*device);
   testCommunicator();
   std::string isas;
   for (const auto isa : fastweight::cpu::availableIsas()) {

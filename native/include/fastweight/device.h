@@ -6,8 +6,10 @@
 #include <memory>
 #include <string>
 
+#include "fastweight/convolution.h"
 #include "fastweight/fast_weight_primitives.h"
 #include "fastweight/optimizer_kernels.h"
+#include "fastweight/random_kernels.h"
 #include "fastweight/sequence_kernels.h"
 #include "fastweight/status.h"
 #include "fastweight/tensor_kernels.h"
@@ -17,7 +19,9 @@ namespace fastweight {
 class Device : public FastWeightPrimitives,
                public TensorKernels,
                public SequenceKernels,
-               public OptimizerKernels {
+               public OptimizerKernels,
+               public RandomKernels,
+               public ConvolutionKernels {
  public:
   /// "cpu" or "cuda".
   virtual const char* name() const = 0;
