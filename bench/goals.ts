@@ -1,6 +1,6 @@
 import type { CaseResult, ContenderResult, GoalResult } from './results';
 
-/** "at least `atLeast` times as fast as the better of `rivals`" (DESIGN.md section 7). */
+/** "at least `atLeast` times as fast as the better of `rivals`". */
 interface Goal {
   /** Start of the names of the cases it is about. */
   cases: string;

@@ -1,35 +1,20 @@
 import { type Tensor, tensor } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
 import { type HostTensor, readSafetensors, writeSafetensors } from '../io/safetensors';
+import { checkTensors, type TensorLayout } from '../io/tensor_layout';
 import { expected, FastWeightError } from '../native/errors';
 import { namedParameters } from './named_parameters';
 
 /** Prefix that published checkpoints put before every name but the head's. */
 const publishedPrefix = 'model.';
 
-type Shaped = Pick<Tensor, 'shape' | 'dtype'>;
-
 /** Throws ERR_CHECKPOINT unless `values` are the model's parameters: all, no others, and as shaped. */
-function assertParameters(model: LayersModel, values: Readonly<Record<string, Shaped>>): void {
-  const parameters = namedParameters(model);
-  for (const name of Object.keys(values)) {
-    if (!parameters.has(name)) {
-      throw expected('ERR_CHECKPOINT', "a name of the model's parameters", 'parameter', name);
-    }
+function assertParameters(model: LayersModel, values: ReadonlyMap<string, TensorLayout>): void {
+  const wanted = new Map<string, TensorLayout>();
+  for (const [name, { shape }] of namedParameters(model)) {
+    wanted.set(name, { dtype: 'float32', shape: shape as number[] });
   }
-  for (const [name, { shape }] of parameters) {
-    if (!Object.hasOwn(values, name)) {
-      throw expected('ERR_CHECKPOINT', 'a tensor', `parameter ${name}`, 'none');
-    }
-    const value = values[name];
-    if (value.dtype !== 'float32') {
-      throw expected('ERR_CHECKPOINT', 'float32', `parameter ${name}`, value.dtype);
-    }
-    if (String(value.shape) !== String(shape)) {
-      const got = `shape [${value.shape.join(', ')}]`;
-      throw expected('ERR_CHECKPOINT', `shape [${shape.join(', ')}]`, `parameter ${name}`, got);
-    }
-  }
+  checkTensors('parameter', wanted, values);
 }
 
 /**
@@ -42,7 +27,7 @@ export function writeParameters(
   model: LayersModel,
   values: Readonly<Record<string, Tensor>>,
 ): void {
-  assertParameters(model, values);
+  assertParameters(model, new Map(Object.entries(values)));
   for (const [name, parameter] of namedParameters(model)) parameter.write(values[name]);
 }
 
@@ -55,13 +40,13 @@ export function writeParameters(
  */
 export function loadParameters(model: LayersModel, file: string): void {
   const { tensors } = readSafetensors(file);
-  const named: Record<string, HostTensor> = {};
+  const named = new Map<string, HostTensor>();
   for (const [name, value] of tensors) {
     const plain = name.startsWith(publishedPrefix) ? name.slice(publishedPrefix.length) : name;
-    if (Object.hasOwn(named, plain)) {
+    if (named.has(plain)) {
       throw expected('ERR_CHECKPOINT', 'each parameter once', file, `${plain} twice`);
     }
-    named[plain] = value;
+    named.set(plain, value);
   }
   try {
     assertParameters(model, named);
@@ -70,7 +55,7 @@ export function loadParameters(model: LayersModel, file: string): void {
     throw new FastWeightError(error.code, `${error.message}, in ${file}`);
   }
   for (const [name, parameter] of namedParameters(model)) {
-    const { data, shape } = named[name];
+    const { data, shape } = named.get(name) as HostTensor;
     const value = tensor(data, shape, 'float32');
     parameter.write(value);
     value.dispose();

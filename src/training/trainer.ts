@@ -3,8 +3,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { TokenBatch } from '../data/byte_dataset';
 import { Random } from '../data/random';
 import type { HostTensor } from '../io/safetensors';
+import { checkTensors, type TensorLayout } from '../io/tensor_layout';
 import { expected } from '../native/errors';
-import { checkTensors, type TensorLayout, type TrainingCheckpoint } from './checkpoint';
+import type { TrainingCheckpoint } from './checkpoint';
 import { clipByGlobalNorm, globalNorm } from './clip_gradients';
 import type { Schedule } from './schedule';
 

@@ -6,7 +6,7 @@ import { l2Norm, layerNorm, rmsNorm } from '../../src/ops/norms';
 import { rotaryEmbedding } from '../../src/ops/rotary_embedding';
 import { slidingWindowAttention } from '../../src/ops/sliding_window_attention';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy';
-import { dot, normals, useNativeBackend } from '../ops/support';
+import { dot, normals, useNativeBackend } from '../support/operations';
 
 beforeAll(useNativeBackend);
 

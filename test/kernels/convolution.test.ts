@@ -1,7 +1,7 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { fallbackCounts, resetFallbackCounts } from '../../src/backend/host_fallback';
-import { expectClose, expectNoLeak, normals, useNativeBackend } from '../ops/support';
+import { expectClose, expectNoLeak, normals, useNativeBackend } from '../support/operations';
 
 beforeAll(useNativeBackend);
 

@@ -167,22 +167,22 @@ describe('parameters as safetensors', () => {
   test.each<[string, RegExp, (tensors: Map<string, never>) => unknown]>([
     [
       'a missing name',
-      /a tensor for parameter norm.weight but got none/,
+      /float32 \[24\] for parameter 'norm.weight' but got none/,
       (t) => t.delete('norm.weight'),
     ],
     [
       'an unknown name',
-      /a name of the model's parameters for parameter but got extra/,
+      /names that the model has for parameters but got 'extra'/,
       (t) => t.set('extra', t.get('norm.weight') as never),
     ],
     [
       'a wrong shape',
-      /shape \[24\] for parameter norm.weight but got shape \[29, 24\]/,
+      /float32 \[24\] for parameter 'norm.weight' but got float32 \[29, 24\]/,
       (t) => t.set('norm.weight', t.get('lm_head.weight') as never),
     ],
     [
       'a wrong dtype',
-      /float32 for parameter norm.weight but got int32/,
+      /float32 \[24\] for parameter 'norm.weight' but got int32 \[24\]/,
       (t) =>
         t.set('norm.weight', {
           dtype: 'int32',

@@ -9,7 +9,7 @@ import {
   normals,
   tolerance,
   useNativeBackend,
-} from './support';
+} from '../support/operations';
 
 beforeAll(useNativeBackend);
 

@@ -11,7 +11,7 @@ import {
   numericalGradient,
   tolerance,
   useNativeBackend,
-} from './support';
+} from '../support/operations';
 
 beforeAll(useNativeBackend);
 

@@ -2,7 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { dropout, randomNormal, randomUniform } from '../../src/ops/random';
 import { directionalError } from '../gradients/gradient_check';
-import { expectError, expectNoLeak, useNativeBackend } from './support';
+import { expectError, expectNoLeak, useNativeBackend } from '../support/operations';
 
 beforeAll(useNativeBackend);
 

@@ -2,7 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { slidingWindowAttention } from '../../src/ops/sliding_window_attention';
 import { slidingWindowAttention as reference } from '../../src/reference';
-import { type AttentionCase, attentionFloat64 } from './attention_float64';
+import { type AttentionCase, attentionFloat64 } from '../support/attention_float64';
 import {
   expectClose,
   expectError,
@@ -10,7 +10,7 @@ import {
   normals,
   tolerance,
   useNativeBackend,
-} from './support';
+} from '../support/operations';
 
 beforeAll(useNativeBackend);
 

@@ -8,7 +8,7 @@ import {
   normals,
   tolerance,
   useNativeBackend,
-} from './support';
+} from '../support/operations';
 
 beforeAll(useNativeBackend);
 

@@ -2,7 +2,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { AdamW } from '../../src/optimizers/adamw';
 import { Muon } from '../../src/optimizers/muon';
-import { expectClose, expectError, expectNoLeak, normals, useNativeBackend } from '../ops/support';
+import {
+  expectClose,
+  expectError,
+  expectNoLeak,
+  normals,
+  useNativeBackend,
+} from '../support/operations';
 
 beforeAll(useNativeBackend);
 

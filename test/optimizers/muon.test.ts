@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Muon, type MuonOptions } from '../../src/optimizers/muon';
-import { expectClose, expectError, normals, useNativeBackend } from '../ops/support';
+import { expectClose, expectError, normals, useNativeBackend } from '../support/operations';
 
 beforeAll(useNativeBackend);
 

@@ -3,7 +3,7 @@ import { Random } from '../../src/data/random';
 import { AdamW } from '../../src/optimizers/adamw';
 import { Muon } from '../../src/optimizers/muon';
 import { type ScheduledOptimizer, Trainer } from '../../src/training/trainer';
-import { normals, useNativeBackend } from '../ops/support';
+import { normals, useNativeBackend } from '../support/operations';
 
 beforeAll(useNativeBackend);
 
