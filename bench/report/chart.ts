@@ -55,7 +55,7 @@ function specification(bars: readonly Bar[]): Spec {
         grid: true,
         format: '~g',
       },
-      { orient: 'left', scale: 'case', labelLimit: 420 },
+      { orient: 'left', scale: 'case', labelLimit: 0 },
     ],
     legends: [{ fill: 'colour', orient: 'right', labelFontSize: 12 }],
     marks: [
