@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "core/scan_state.h"
+#include "core/workspace.h"
 #include "fastweight/device.h"
 
 namespace fastweight {

@@ -5,7 +5,7 @@
 #include <tuple>
 #include <utility>
 
-#include "core/scan_state.h"
+#include "core/workspace.h"
 
 namespace fastweight {
 namespace {

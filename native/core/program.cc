@@ -29,10 +29,4 @@ int64_t outputTokens(const Program& program) {
   return total;
 }
 
-int64_t updateCount(const Program& program) {
-  int64_t total = 0;
-  for (const ProgramStep& step : program) total += step.kind == ProgramStep::Kind::kUpdate;
-  return total;
-}
-
 }  // namespace fastweight

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/workspace.h"
 #include "fastweight/fast_weight_scan.h"
 
 namespace fastweight {
@@ -97,34 +98,6 @@ class ScanEngine {
   /// One for all matrices where they have one shape once turned, else one for w0 and w2 and one
   /// for w1.
   std::vector<NewtonSchulz> newtonSchulz_;
-};
-
-/// One device allocation for a call, freed with it, handed out front to back.
-class Workspace {
- public:
-  Workspace(Device& device, int64_t floats)
-      : device_(device),
-        bytes_(static_cast<size_t>(floats) * sizeof(float)),
-        memory_(static_cast<float*>(device.allocate(bytes_))),
-        next_(memory_) {}
-  ~Workspace() { device_.release(memory_, bytes_); }
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
-
-  bool isNull() const { return memory_ == nullptr; }
-  float* take(int64_t floats) {
-    float* start = next_;
-    next_ += aligned(floats);
-    return start;
-  }
-  /// Room that take(floats) uses.
-  static int64_t aligned(int64_t floats) { return (floats + 15) / 16 * 16; }
-
- private:
-  Device& device_;
-  size_t bytes_;
-  float* memory_;
-  float* next_;
 };
 
 }  // namespace fastweight

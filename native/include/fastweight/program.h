@@ -25,6 +25,4 @@ Status validateProgram(const Program& program, int64_t tokens);
 /// Tokens of all applies together: the length of the scan's output.
 int64_t outputTokens(const Program& program);
 
-int64_t updateCount(const Program& program);
-
 }  // namespace fastweight
