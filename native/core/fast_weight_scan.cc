@@ -257,7 +257,10 @@ Status fastWeightScan(Device& device, const ScanShape& shape, const Program& pro
   const int64_t tokens = shape.rows * shape.tokens;
   FASTWEIGHT_RETURN_IF_ERROR(checkFinite(device, 3 * tokens, inputs.rates, "rates"));
   FASTWEIGHT_RETURN_IF_ERROR(checkFinite(device, tokens, inputs.momentum, "momentum"));
-  const ScanEngine engine(device, shape, options, inputs);
+  // The backward is that of the standard iteration, so a forward that it follows is one, too.
+  ScanOptions taken = options;
+  if (tape != nullptr) taken.newtonSchulzMethod = NewtonSchulzMethod::kStandard;
+  const ScanEngine engine(device, shape, taken, inputs);
   if (tape != nullptr) {
     *tape = ScanTape::create(device, shape, program, options, engine.newtonSchulzIterateFloats());
     if (*tape == nullptr) {

@@ -254,3 +254,18 @@ test.each([
     expect(error).toBeLessThan(1e-4);
   });
 });
+
+test('a scan that a backward follows runs the standard method, whatever was asked for', () => {
+  tf.tidy(() => {
+    const gradients = (newtonSchulzMethod: 'standard' | 'gram') => {
+      const options = { optimizer: 'muon', memory: 'recompute', newtonSchulzMethod } as const;
+      const scan = (k: tf.Tensor) => scanWith({ inputs: { k }, options }).output as tf.Tensor;
+      const { value, grad } = tf.valueAndGrad(scan)(inputs().k, tf.ones([rows, tokens, valueDim]));
+      return [value.dataSync(), grad.dataSync()];
+    };
+    const output = (newtonSchulzMethod: 'standard' | 'gram') =>
+      scanWith({ options: { optimizer: 'muon', newtonSchulzMethod } }).output.dataSync();
+    expect(gradients('gram')).toEqual(gradients('standard'));
+    expect(output('gram')).not.toEqual(output('standard'));
+  });
+});
