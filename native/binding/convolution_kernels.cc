@@ -5,6 +5,7 @@ namespace fastweight::binding {
 namespace {
 
 struct Call {
+  static constexpr int kNumbers = 15;
   Convolution shape;
   int64_t inputs, filters, outputs;
 
@@ -38,13 +39,17 @@ struct Call {
 
 Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
 
-/// convolve(x, filter) -> y
+/// convolve(x, filter, bias, slopes) -> y through the activation, which epilogueArgument() finds
+/// behind the sizes. bias, slopes [outChannels] or 0.
 Napi::Value convolve(const Napi::CallbackInfo& info) {
   const Call call(info);
   const float* x = floatsArgument(info, 0, call.inputs);
   const float* filter = floatsArgument(info, 1, call.filters);
+  const Epilogue epilogue = epilogueArgument(info, 2, call.shape.outChannels,
+                                             Environment::of(info.Env()).layout + Call::kNumbers);
   const Result y(info, call.outputs, 4);
-  const Status status = fastweight::convolve(deviceOf(info), call.shape, x, filter, y.floats());
+  const Status status =
+      fastweight::convolve(deviceOf(info), call.shape, x, filter, epilogue, y.floats());
   if (!status.isOk()) y.fail(status);
   return y.handle();
 }

@@ -81,6 +81,12 @@ class Result {
   void* memory_ = nullptr;
 };
 
+/// What follows a product of `columns` columns: its bias is argument `index`, the slopes of a
+/// parametric relu the next one, each 0 for none; `numbers` are the unary code of the activation,
+/// or -1, and its parameter. Throws ERR_ARGUMENT.
+Epilogue epilogueArgument(const Napi::CallbackInfo& info, size_t index, int64_t columns,
+                          const double* numbers);
+
 /// The walk that JavaScript wrote to exports.layout: `rank` sizes, first strides, second strides.
 /// Throws ERR_SHAPE for more axes than a walk has.
 StridedPair layoutArgument(const Napi::CallbackInfo& info, size_t rankIndex);

@@ -21,6 +21,21 @@ StridedPair layoutArgument(const Napi::CallbackInfo& info, size_t rankIndex) {
   return layout;
 }
 
+Epilogue epilogueArgument(const Napi::CallbackInfo& info, size_t index, int64_t columns,
+                          const double* numbers) {
+  const double code = numbers[0];
+  if (!(code >= -1 && code < static_cast<int>(UnaryOp::kCount))) {
+    check(info.Env(), Status::expected(Code::kArgument, "the code of a unary kernel or -1",
+                                       "an activation", std::to_string(code)));
+  }
+  Epilogue epilogue;
+  epilogue.bias = optionalFloatsArgument(info, index, columns);
+  if (code >= 0) epilogue.activation = static_cast<UnaryOp>(static_cast<int>(code));
+  epilogue.p = static_cast<float>(numbers[1]);
+  epilogue.slopes = optionalFloatsArgument(info, index + 1, columns);
+  return epilogue;
+}
+
 void registerTensorKernels(Napi::Env env, Napi::Object exports) {
   Environment& environment = Environment::of(env);
   Napi::Float64Array layout = Napi::Float64Array::New(env, kLayoutNumbers);

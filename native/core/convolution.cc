@@ -60,7 +60,7 @@ void patchesBackward(Device& device, const Convolution& s, int64_t first, int64_
 }  // namespace
 
 Status convolve(Device& device, const Convolution& s, const float* x, const float* filter,
-                float* y) {
+                const Epilogue& epilogue, float* y) {
   return forPatches(device, s, x, [&](int64_t first, int64_t count, const float* patches) {
     Gemm gemm;
     gemm.m = count;
@@ -69,6 +69,7 @@ Status convolve(Device& device, const Convolution& s, const float* x, const floa
     gemm.a = packed(patches, count, s.patchFloats());
     gemm.b = packed(filter, s.patchFloats(), s.outChannels);
     gemm.c = packed(y + first * s.outChannels, count, s.outChannels);
+    gemm.epilogue = epilogue;
     device.gemm(gemm);
   });
 }

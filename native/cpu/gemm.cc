@@ -49,6 +49,7 @@ void CpuDevice::gemm(const Gemm& g) {
               product.beta = g.betas != nullptr ? g.betas[b] : g.beta;
               product.c = g.c.data + b * g.c.stride + row * g.c.leading + column;
               product.cLeading = g.c.leading;
+              product.epilogue = g.epilogue.at(column);
               product.depth = streamsRight(g) ? kStreamedDepth : kDepth;
               const ConstMatrices addend = g.addend.data != nullptr ? g.addend : g.c;
               product.addend = addend.data + b * addend.stride + row * addend.leading + column;

@@ -54,6 +54,8 @@ void multiplyPacked(const BlockProduct& product, int64_t packedRows, float* scra
       const Operand b = product.b[term].at(p, 0);
       rows.k = std::min(packedRows, product.k - p);
       rows.a = product.a[term].at(0, p);
+      const bool isLast = term + 1 == product.terms && p + rows.k == product.k;
+      if (isLast) rows.epilogue = product.epilogue;
       rows.b = readsInPlace(product, b, rows.k) ? panelsInPlace(b, rows.k, product.n, scratch)
                                                 : packPanels(b, rows.k, product.n, scratch);
       multiplyRows(rows, buffer);
@@ -75,6 +77,7 @@ void multiplyWithoutMemory(const BlockProduct& product) {
     part.c += j;
     if (part.beta != 0) part.addend += j;
     part.diagonal = product.diagonal - j;
+    part.epilogue = product.epilogue.at(j);
     multiplyPacked(part, kDepth, scratch);
   }
 }
@@ -94,6 +97,7 @@ void multiplyBlock(const BlockProduct& product) {
   if (product.m <= 0 || product.n <= 0) return;
   if (product.k <= 0) {
     scaleAddend(product);
+    finishRows(product.epilogue, product.m, product.n, product.c, product.cLeading);
     return;
   }
   const int64_t packedFloats = std::min(product.k, kPackedRows) * paddedColumns(product.n);

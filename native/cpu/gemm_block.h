@@ -8,7 +8,7 @@
 
 namespace fastweight::cpu {
 
-/// c = alpha * (a[0] b[0] + ... + a[terms - 1] b[terms - 1]) + beta * addend.
+/// c = epilogue(alpha * (a[0] b[0] + ... + a[terms - 1] b[terms - 1]) + beta * addend).
 /// a [m, k], b [k, n], c and addend [m, n].
 struct BlockProduct {
   int terms = 1;
@@ -20,6 +20,8 @@ struct BlockProduct {
   int64_t addendLeading = 0;
   float* c = nullptr;
   int64_t cLeading = 0;
+  /// Of the whole product, for this block's columns.
+  Epilogue epilogue;
   /// Entries (i, j) with j > i + diagonal may be left out (and may be written).
   int64_t diagonal = INT64_MAX / 2;
   /// Tiles sum over this many products before they add to c; a divisor of kDepth. All blocks of a

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu/elementwise_loops.h"
 #include "cpu/micro_kernel.h"
 
 namespace fastweight::cpu {
@@ -107,6 +108,22 @@ Panels panelsInPlace(const Operand& b, int64_t k, int64_t n, float* to) {
   return {b.data, kernels.columns, b.rowStride, to};
 }
 
+void finishRows(const Epilogue& epilogue, int64_t m, int64_t n, float* c, int64_t cLeading) {
+  const ElementwiseLoops& loops = elementwiseLoops();
+  const auto& binary = loops.binary[static_cast<int>(ElementType::kFloat32)];
+  for (int64_t i = 0; i < m; ++i, c += cLeading) {
+    if (epilogue.bias != nullptr) {
+      binary[static_cast<int>(BinaryOp::kAdd)](n, 1, 1, c, epilogue.bias, c);
+    }
+    if (epilogue.activation != UnaryOp::kCount) {
+      loops.unary[static_cast<int>(epilogue.activation)](n, epilogue.p, epilogue.q, c, c);
+    }
+    if (epilogue.slopes != nullptr) {
+      binary[static_cast<int>(BinaryOp::kPrelu)](n, 1, 1, c, epilogue.slopes, c);
+    }
+  }
+}
+
 int64_t groupRows() { return kGroupTiles * microKernels().rows; }
 
 void multiplyRows(const RowsProduct& product, float* buffer) {
@@ -114,6 +131,7 @@ void multiplyRows(const RowsProduct& product, float* buffer) {
   const int64_t tileRows = kernels.rows;
   const bool copy = copiesLeft(product.a, product.n);
   const LeftLayout layout = product.a.columnStride == 1 ? kRowLayout : kColumnLayout;
+  const bool finishes = !product.epilogue.isEmpty();
   TileProduct tile;
   tile.alpha = product.alpha;
   tile.cLeading = product.cLeading;
@@ -135,6 +153,10 @@ void multiplyRows(const RowsProduct& product, float* buffer) {
           tile.aStride = layout == kRowLayout ? product.a.rowStride : product.a.columnStride;
         }
         multiplyTileRows(kernels, product, layout, i, rows, depth, tile);
+        if (finishes && depth + tile.k == product.k) {
+          finishRows(product.epilogue, rows, product.n, product.c + i * product.cLeading,
+                     product.cLeading);
+        }
       }
     }
   }

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "fastweight/epilogue.h"
+
 namespace fastweight::cpu {
 
 /// Tiles sum over at most this many products before they add to memory. Sums are cut at multiples
@@ -43,7 +45,7 @@ Panels packPanels(const Operand& b, int64_t k, int64_t n, float* to);
 /// last one, packed into `to` [k * kMaxTileColumns].
 Panels panelsInPlace(const Operand& b, int64_t k, int64_t n, float* to);
 
-/// c = alpha * a b + beta * addend for a [m, k] and panels of b [k, n].
+/// c = epilogue(alpha * a b + beta * addend) for a [m, k] and panels of b [k, n].
 struct RowsProduct {
   Operand a;
   Panels b;
@@ -54,12 +56,16 @@ struct RowsProduct {
   int64_t addendLeading = 0;
   float* c = nullptr;
   int64_t cLeading = 0;
+  Epilogue epilogue;
   /// Entries (i, j) with j > i + diagonal may be left out (and may be written).
   int64_t diagonal = INT64_MAX / 2;
   /// Tiles sum over this many products before they add to c; a divisor of kDepth. All blocks of a
   /// matrix take the same.
   int64_t depth = kDepth;
 };
+
+/// Takes c [m, n] through `epilogue`.
+void finishRows(const Epilogue& epilogue, int64_t m, int64_t n, float* c, int64_t cLeading);
 
 /// Rows that multiplyRows() takes by the panels together.
 int64_t groupRows();

@@ -1,8 +1,15 @@
-// Two-dimensional convolution and its gradients; other layouts than NHWC and empty tensors run on
+// Two-dimensional convolution, with a bias and an activation in the same pass, and its gradients; other layouts than NHWC and empty tensors run on
 // the host.
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { FastWeightBackend } from '../backend/fastweight_backend';
 import type { Handle } from '../native/tensor_storage_addon';
+import {
+  type Epilogue,
+  type FusedAttrs,
+  type FusedInputs,
+  fusedEpilogue,
+  withEpilogue,
+} from './epilogue';
 import { type KernelCall, type KernelTable, kernelOrHost } from './kernel';
 
 interface Attrs {
@@ -24,6 +31,7 @@ function convolution(
   inShape: number[],
   filterShape: number[],
   { strides, pad, dataFormat, dilations = 1, dimRoundingMode }: Attrs,
+  epilogue: Epilogue = {},
 ): TensorInfo | null {
   if (dataFormat !== 'NHWC' || operands.some(({ dtype }) => dtype !== 'float32')) return null;
   const info = backend_util.computeConv2DInfo(
@@ -62,8 +70,11 @@ function convolution(
   const matches = [first, second].every((shape, at) => util.arraysEqual(shape, operands[at].shape));
   if (!matches) return null;
   const handles = operands.map((tensor) => backend.handleOf(tensor)) as [Handle, Handle];
-  backend.addon.layout.set([...sizes, top, left]);
-  return backend.adopt(backend.addon[product](...handles), result, 'float32');
+  const numbers = [...sizes, top, left];
+  backend.addon.layout.set(numbers);
+  return withEpilogue(backend, epilogue, info.outChannels, numbers.length, (bias, slopes) =>
+    backend.adopt(backend.addon[product](...handles, bias, slopes), result, 'float32'),
+  );
 }
 
 function conv2D({
@@ -72,6 +83,17 @@ function conv2D({
   backend,
 }: KernelCall<{ x: TensorInfo; filter: TensorInfo }, Attrs>) {
   return convolution(backend, 'convolve', [x, filter], x.shape, filter.shape, attrs);
+}
+
+function fusedConv2D({
+  inputs,
+  attrs,
+  backend,
+}: KernelCall<{ x: TensorInfo; filter: TensorInfo } & FusedInputs, Attrs & FusedAttrs>) {
+  const { x, filter } = inputs;
+  const epilogue = fusedEpilogue(inputs, attrs, filter.shape[3]);
+  if (epilogue === null) return null;
+  return convolution(backend, 'convolve', [x, filter], x.shape, filter.shape, attrs, epilogue);
 }
 
 function inputBackward({
@@ -101,6 +123,7 @@ function filterBackward({
 
 export const convolutionKernels: KernelTable = [
   ['Conv2D', kernelOrHost('Conv2D', conv2D)],
+  ['FusedConv2D', kernelOrHost('FusedConv2D', fusedConv2D)],
   ['Conv2DBackpropInput', kernelOrHost('Conv2DBackpropInput', inputBackward)],
   ['Conv2DBackpropFilter', kernelOrHost('Conv2DBackpropFilter', filterBackward)],
 ];

@@ -1,18 +1,15 @@
 // Matrix products, with a bias and an activation in the same pass.
 import { broadcast_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { FastWeightBackend } from '../backend/fastweight_backend';
-import { binary } from './binary';
+import {
+  type Epilogue,
+  type FusedAttrs,
+  type FusedInputs,
+  fusedEpilogue,
+  withEpilogue,
+} from './epilogue';
 import { type KernelCall, type KernelTable, kernelOrHost } from './kernel';
 import { expanded } from './transpose';
-
-/** What follows the product of matrices, in place. */
-interface Epilogue {
-  /** [n], added to every row. */
-  bias?: TensorInfo;
-  /** Kernel name of a function that every element goes through, and its parameter. */
-  activation?: string;
-  parameter?: number;
-}
 
 /** op(a) op(b) for each matrix of a batch; a and b [..., rows, columns], float32. */
 export function matrixProduct(
@@ -47,7 +44,7 @@ export function matrixProduct(
   const shareB = batch > 1 && isOneMatrix(right);
   // Matrices that meet the same right operand are the rows of one tall matrix.
   const isTall = shareB && !shareA && !transposeA;
-  const { layout, unaryCodes, matMul } = backend.addon;
+  const { layout, matMul } = backend.addon;
   layout[0] = isTall ? 1 : batch;
   layout[1] = isTall ? batch * m : m;
   layout[2] = n;
@@ -56,13 +53,13 @@ export function matrixProduct(
   layout[5] = shareB ? 1 : 0;
   layout[6] = transposeA ? 1 : 0;
   layout[7] = transposeB ? 1 : 0;
-  layout[8] = unaryCodes[epilogue.activation ?? ''] ?? -1;
-  layout[9] = epilogue.parameter ?? 0;
-  const bias = epilogue.bias === undefined ? 0 : backend.handleOf(epilogue.bias);
-  const handle = matMul(backend.handleOf(left), backend.handleOf(right), bias);
+  const result = withEpilogue(backend, epilogue, n, 8, (bias, slopes) => {
+    const handle = matMul(backend.handleOf(left), backend.handleOf(right), bias, slopes);
+    return backend.adopt(handle, [...outer, m, n], 'float32');
+  });
   backend.disposeIntermediate(left);
   backend.disposeIntermediate(right);
-  return backend.adopt(handle, [...outer, m, n], 'float32');
+  return result;
 }
 
 function isOneMatrix(x: TensorInfo): boolean {
@@ -91,55 +88,26 @@ interface MatMulAttrs {
 
 type MatMulInputs = { a: TensorInfo; b: TensorInfo };
 
-function areFloats(...tensors: (TensorInfo | undefined | null)[]): boolean {
-  return tensors.every((tensor) => tensor == null || tensor.dtype === 'float32');
-}
-
 function batchMatMul({ inputs: { a, b }, attrs, backend }: KernelCall<MatMulInputs, MatMulAttrs>) {
   if (!areFloats(a, b)) return null;
   return matrixProduct(backend, a, b, attrs.transposeA === true, attrs.transposeB === true);
 }
 
-/** Kernels of the activations that a product can end with. */
-const activationKernels: Readonly<Record<string, string | undefined>> = {
-  relu: 'Relu',
-  relu6: 'Relu6',
-  elu: 'Elu',
-  sigmoid: 'Sigmoid',
-  leakyrelu: 'LeakyRelu',
-};
-
-type FusedInputs = MatMulInputs & { bias?: TensorInfo; preluActivationWeights?: TensorInfo };
-
-interface FusedAttrs extends MatMulAttrs {
-  activation?: string;
-  leakyreluAlpha?: number;
+function areFloats(a: TensorInfo, b: TensorInfo): boolean {
+  return a.dtype === 'float32' && b.dtype === 'float32';
 }
 
-function fusedMatMul({ inputs, attrs, backend }: KernelCall<FusedInputs, FusedAttrs>) {
-  const { a, b, bias, preluActivationWeights: slopes } = inputs;
-  const { transposeA = false, transposeB = false, activation = 'linear', leakyreluAlpha } = attrs;
+function fusedMatMul({
+  inputs,
+  attrs,
+  backend,
+}: KernelCall<MatMulInputs & FusedInputs, MatMulAttrs & FusedAttrs>) {
+  const { a, b } = inputs;
+  const { transposeA = false, transposeB = false } = attrs;
   const columns = b.shape[b.shape.length - (transposeB ? 2 : 1)];
-  const isRowBias = bias == null || (bias.shape.length > 0 && isRow(bias, columns));
-  const kernel = activationKernels[activation];
-  const isServed = kernel !== undefined || activation === 'linear' || activation === 'prelu';
-  if (!areFloats(a, b, bias, slopes) || !isRowBias || !isServed) return null;
-  const product = matrixProduct(backend, a, b, transposeA, transposeB, {
-    bias: bias ?? undefined,
-    activation: kernel,
-    parameter: leakyreluAlpha,
-  });
-  if (activation !== 'prelu') return product;
-  const result = binary(backend, 'Prelu', product, slopes as TensorInfo, 'float32');
-  backend.disposeIntermediate(product);
-  return result;
-}
-
-/** Whether a bias is the same for every row. */
-function isRow(bias: TensorInfo, columns: number): boolean {
-  return (
-    bias.shape[bias.shape.length - 1] === columns && util.sizeFromShape(bias.shape) === columns
-  );
+  const epilogue = fusedEpilogue(inputs, attrs, columns);
+  if (!areFloats(a, b) || epilogue === null) return null;
+  return matrixProduct(backend, a, b, transposeA, transposeB, epilogue);
 }
 
 export const matMulKernels: KernelTable = [

@@ -86,16 +86,17 @@ export interface TensorKernelsAddon {
   /**
    * op(a) op(b) + bias through an activation. `layout` holds batch, m, n, k, whether one a (b)
    * serves all of the batch, whether a (b) is transposed, the unary code of the activation or -1,
-   * and its parameter. `bias` [n], or 0 for none.
+   * and its parameter. `bias` and the `slopes` of a parametric relu [n], or 0 for none.
    */
-  matMul(a: Handle, b: Handle, bias: Handle): Handle;
+  matMul(a: Handle, b: Handle, bias: Handle, slopes: Handle): Handle;
 
   /**
    * Convolution y of x [batch, inHeight, inWidth, inChannels] and its gradients. `layout` holds
    * batch, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels, filterHeight,
-   * filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padTop, padLeft.
+   * filterWidth, strideHeight, strideWidth, dilationHeight, dilationWidth, padTop, padLeft; for
+   * `convolve` also the activation's code and parameter. `bias`, `slopes` [outChannels] as above.
    */
-  convolve(x: Handle, filter: Handle): Handle;
+  convolve(x: Handle, filter: Handle, bias: Handle, slopes: Handle): Handle;
   convolveInputBackward(yCotangent: Handle, filter: Handle): Handle;
   convolveFilterBackward(x: Handle, yCotangent: Handle): Handle;
 }

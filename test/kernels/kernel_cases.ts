@@ -189,6 +189,44 @@ const productCases: KernelCase[] = [
         }),
     ],
   ),
+  [
+    'fused matMul with one slope for all',
+    () =>
+      tf.fused.matMul({
+        a: floats([9, 17], 1) as tf.Tensor2D,
+        b: floats([17, 6], 2) as tf.Tensor2D,
+        activation: 'prelu',
+        preluActivationWeights: tf.scalar(0.3),
+      }),
+  ],
+  [
+    'fused matMul of a long inner axis',
+    () =>
+      tf.fused.matMul({
+        a: floats([20, 700], 1) as tf.Tensor2D,
+        b: floats([700, 75], 2) as tf.Tensor2D,
+        bias: floats([75], 3),
+        activation: 'relu',
+      }),
+    true,
+  ],
+  ...(['linear', 'relu6', 'elu', 'leakyrelu', 'prelu'] as const).map(
+    (activation): KernelCase => [
+      `fused conv2d with ${activation}`,
+      () =>
+        tf.fused.conv2d({
+          x: floats([2, 7, 6, 3], 1) as tf.Tensor4D,
+          filter: floats([3, 3, 3, 5], 2) as tf.Tensor4D,
+          strides: 1,
+          pad: 'same',
+          bias: floats([5], 3),
+          activation,
+          preluActivationWeights: floats([5], 4) as tf.Tensor,
+          leakyreluAlpha: 0.3,
+        }),
+      true,
+    ],
+  ),
   ['einsum', () => tf.einsum('bqhd,bkhd->bhqk', floats([2, 5, 3, 4]), floats([2, 6, 3, 4], 2))],
 ];
 

@@ -60,6 +60,21 @@ describe('native kernels', () => {
     });
   });
 
+  it.each([
+    ['silu', (x: tf.Tensor) => tf.mul(x, tf.sigmoid(x))],
+    ['gelu', (x: tf.Tensor) => tf.mul(tf.mul(x, 0.5), tf.add(1, tf.erf(tf.div(x, Math.SQRT2))))],
+  ])('ends a product with %s, which tfjs has no name for', (activation, formula) => {
+    void tf.setBackend('fastweight-cpu');
+    tf.tidy(() => {
+      const a = tf.linspace(-4, 4, 60).reshape([12, 5]) as tf.Tensor2D;
+      const b = tf.linspace(-1, 1, 35).reshape([5, 7]) as tf.Tensor2D;
+      const bias = tf.linspace(-0.5, 0.5, 7);
+      const wanted = formula(tf.add(tf.matMul(a, b), bias)).dataSync();
+      const options = { a, b, bias, activation: activation as 'relu' };
+      expect(relativeError(tf.fused.matMul(options).dataSync(), wanted)).toBeLessThan(1e-6);
+    });
+  });
+
   it('counts the kernels that run on the host', () => {
     void tf.setBackend('fastweight-cpu');
     tf.tidy(() => tf.topk(tf.tensor1d([3, 1, 2]), 2));

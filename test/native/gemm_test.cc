@@ -1,6 +1,7 @@
 // Matrix products against a triple loop in double precision, on every instruction set.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "check.h"
@@ -74,7 +75,7 @@ struct Problem {
     for (int64_t i = 0; i < s.batch; ++i) betas.push_back(s.beta + 0.25f * static_cast<float>(i));
   }
 
-  std::vector<float> run(Device& device) const {
+  std::vector<float> run(Device& device, const Epilogue& epilogue = {}) const {
     std::vector<float> result = c.data;
     Gemm gemm;
     gemm.batch = shape.batch, gemm.m = shape.m, gemm.n = shape.n, gemm.k = shape.k;
@@ -84,6 +85,7 @@ struct Problem {
     gemm.a = {a.data.data(), a.leading, a.stride};
     gemm.b = {b.data.data(), b.leading, shape.shareB ? 0 : b.stride};
     gemm.c = {result.data(), c.leading, c.stride};
+    gemm.epilogue = epilogue;
     device.gemm(gemm);
     return result;
   }
@@ -151,10 +153,58 @@ std::vector<Case> cases() {
   return list;
 }
 
+/// A product with an epilogue, and the same in passes of their own.
+void testEpilogue(Device& device, const std::string& isa, const Case& shape, UnaryOp activation,
+                  bool bias, bool slopes) {
+  const Problem problem(shape);
+  Random random(7);
+  std::vector<float> row(static_cast<size_t>(shape.n)), other = row;
+  for (float& value : row) value = random.next();
+  for (float& value : other) value = random.next();
+  Epilogue epilogue;
+  if (bias) epilogue.bias = row.data();
+  epilogue.activation = activation;
+  epilogue.p = 0.25f;
+  if (slopes) epilogue.slopes = other.data();
+  const std::vector<float> got = problem.run(device, epilogue);
+  std::vector<float> wanted = problem.run(device);
+  const auto pass = [&](BinaryOp op, float* c, const float* operand) {
+    StridedPair layout;
+    layout.rank = 1;
+    layout.sizes[0] = shape.n;
+    layout.firstStrides[0] = layout.secondStrides[0] = 1;
+    device.binary(op, ElementType::kFloat32, layout, c, operand, c);
+  };
+  for (int64_t i = 0; i < shape.batch * shape.m; ++i) {
+    float* c = wanted.data() + i / shape.m * problem.c.stride + i % shape.m * problem.c.leading;
+    if (bias) pass(BinaryOp::kAdd, c, row.data());
+    if (activation != UnaryOp::kCount) device.unary(activation, shape.n, 0.25f, 0, c, c);
+    if (slopes) pass(BinaryOp::kPrelu, c, other.data());
+  }
+  expect(std::memcmp(got.data(), wanted.data(), got.size() * sizeof(float)) == 0,
+         isa + " gemm with an epilogue " + describe(shape), "differs from passes of their own");
+}
+
+void testEpilogues(Device& device, const std::string& isa) {
+  const Case shapes[] = {{1, 5, 70, 40, false, false, 1, 0, false, 0, false},
+                         {2, 130, 97, 700, false, true, 1, 0.5f, false, 3, false},
+                         {1, 9, 33, 0, false, false, 1, 1, false, 0, false},
+                         {1, 3, 500, 300, false, false, 1, 0, false, 0, false},
+                         {2, 300, 40, 64, true, false, 0.5f, 0, false, 1, true}};
+  for (const Case& shape : shapes) {
+    testEpilogue(device, isa, shape, UnaryOp::kCount, true, false);
+    testEpilogue(device, isa, shape, UnaryOp::kRelu, true, false);
+    testEpilogue(device, isa, shape, UnaryOp::kLeakyRelu, false, false);
+    testEpilogue(device, isa, shape, UnaryOp::kGelu, true, false);
+    testEpilogue(device, isa, shape, UnaryOp::kSilu, true, true);
+  }
+}
+
 }  // namespace
 
 void testGemm(Device& device) {
   forEachIsa([&](const std::string& isa) {
+    testEpilogues(device, isa);
     double worst = 0;
     for (const Case& shape : cases()) {
       Problem problem(shape);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "fastweight/epilogue.h"
 #include "fastweight/status.h"
 
 namespace fastweight {
@@ -49,9 +50,9 @@ class ConvolutionKernels {
 // Each needs a workspace and returns ERR_OUT_OF_MEMORY where there is none, before anything is
 // written.
 
-/// y from x and filter.
+/// y from x and filter; `epilogue` is for outChannels columns.
 Status convolve(Device& device, const Convolution& shape, const float* x, const float* filter,
-                float* y);
+                const Epilogue& epilogue, float* y);
 /// The cotangent of x, from those of y and the filter.
 Status convolveInputBackward(Device& device, const Convolution& shape, const float* yCotangent,
                              const float* filter, float* xCotangent);

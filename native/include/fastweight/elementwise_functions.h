@@ -26,6 +26,7 @@
   ROW(Exp, exponential(x))                                                         \
   ROW(Expm1, expm1f(x))                                                            \
   ROW(Floor, floorf(x))                                                            \
+  ROW(Gelu, gelu(x))                                                               \
   ROW(LeakyRelu, x < 0.0f ? p * x : x)                                             \
   ROW(Log, logarithm(x))                                                           \
   ROW(Log1p, log1pf(x))                                                            \
@@ -37,6 +38,7 @@
   ROW(Rsqrt, 1.0f / sqrtf(x))                                                      \
   ROW(Selu, 1.05070098f * (x >= 0.0f ? x : 1.67326324f * (exponential(x) - 1.0f))) \
   ROW(Sigmoid, sigmoid(x))                                                         \
+  ROW(Silu, silu(x))                                                               \
   ROW(Sign, x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : 0.0f))                           \
   ROW(Sin, sinf(x))                                                                \
   ROW(Sinh, sinhf(x))                                                              \

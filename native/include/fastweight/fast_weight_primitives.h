@@ -7,11 +7,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "fastweight/epilogue.h"
 #include "fastweight/matrix.h"
 
 namespace fastweight {
 
-/// c = alpha * (op(a) op(b) + op(a2) op(b2)) + beta * addend, for each of `batch` matrices.
+/// c = epilogue(alpha * (op(a) op(b) + op(a2) op(b2)) + beta * addend), for each of `batch`
+/// matrices.
 /// op(a) [m, k], op(b) [k, n], c [m, n]; a transposed operand is stored [k, m] or [n, k]. The
 /// second product, shaped and transposed as the first, is left out where a2 and b2 are empty; an
 /// empty addend is c itself.
@@ -23,6 +25,7 @@ struct Gemm {
   const float* betas = nullptr;
   ConstMatrices a, b, a2, b2, addend;
   Matrices c;
+  Epilogue epilogue;
 };
 
 /// c = alpha * S + beta * addend for a symmetric S [n, n], at half the work of a full product.
