@@ -31,7 +31,8 @@ export { namedParameters, namedVariables, type Parameter } from './models/named_
 export { instructionSets, numThreads, setNumThreads } from './native/cpu';
 export type { InstructionSet } from './native/cpu_addon';
 export { type ErrorCode, FastWeightError } from './native/errors';
-export { silu, softplus, stepSizes, swiglu } from './ops/activations';
+export { gelu, silu, softplus, stepSizes, swiglu } from './ops/activations';
+export { type AttentionOptions, attention } from './ops/attention';
 export {
   type FastWeightInputs,
   type FastWeightScanOptions,

@@ -9,7 +9,7 @@ namespace {
 
 Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
 
-/// batch, heads, queryTokens, keyTokens, headDim, window, scale from argument `first` on.
+/// batch, heads, queryTokens, keyTokens, headDim, window, scale, causal from argument `first` on.
 AttentionShape attentionShape(const Napi::CallbackInfo& info, size_t first) {
   AttentionShape s;
   s.batch = integerArgument(info, first);
@@ -19,6 +19,7 @@ AttentionShape attentionShape(const Napi::CallbackInfo& info, size_t first) {
   s.headDim = integerArgument(info, first + 4);
   s.window = integerArgument(info, first + 5);
   s.scale = static_cast<float>(numberArgument(info, first + 6));
+  s.causal = booleanArgument(info, first + 7);
   return s;
 }
 
@@ -29,8 +30,8 @@ Matrices tokensArgument(const Napi::CallbackInfo& info, size_t index, const Atte
   return packed(floatsArgument(info, index, s.batch * tokens * width), tokens, width);
 }
 
-/// slidingWindowAttention(q, k, v, output, logSumExp, ...attentionShape)
-void slidingWindowAttention(const Napi::CallbackInfo& info) {
+/// attention(q, k, v, output, logSumExp, ...attentionShape)
+void attention(const Napi::CallbackInfo& info) {
   Attention a;
   a.shape = attentionShape(info, 5);
   const AttentionShape& s = a.shape;
@@ -42,9 +43,9 @@ void slidingWindowAttention(const Napi::CallbackInfo& info) {
   check(info.Env(), deviceOf(info).attention(a));
 }
 
-/// slidingWindowAttentionBackward(q, k, v, output, logSumExp, outputCotangent, qCotangent,
-///                                kCotangent, vCotangent, ...attentionShape)
-void slidingWindowAttentionBackward(const Napi::CallbackInfo& info) {
+/// attentionBackward(q, k, v, output, logSumExp, outputCotangent, qCotangent,
+///                   kCotangent, vCotangent, ...attentionShape)
+void attentionBackward(const Napi::CallbackInfo& info) {
   AttentionBackward a;
   a.shape = attentionShape(info, 9);
   const AttentionShape& s = a.shape;
@@ -174,8 +175,8 @@ void registerSequenceKernels(Napi::Env env, Napi::Object exports) {
   const auto add = [&](const char* name, void (*function)(const Napi::CallbackInfo&)) {
     exports.Set(name, Napi::Function::New(env, function, name));
   };
-  add("slidingWindowAttention", slidingWindowAttention);
-  add("slidingWindowAttentionBackward", slidingWindowAttentionBackward);
+  add("attention", attention);
+  add("attentionBackward", attentionBackward);
   add("normaliseRows", normaliseRows);
   add("normaliseRowsBackward", normaliseRowsBackward);
   add("rotaryEmbedding", rotaryEmbedding);

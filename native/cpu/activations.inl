@@ -46,6 +46,8 @@ static void activate(const Activate& a, int64_t begin, int64_t end) {
       return activateWith(a, begin, end, [](float x) { return silu(x); });
     case Activation::kSoftplus:
       return activateWith(a, begin, end, [](float x) { return softplus(x); });
+    case Activation::kGelu:
+      return activateWith(a, begin, end, [](float x) { return gelu(x); });
   }
 }
 
@@ -58,6 +60,10 @@ static void activateBackward(const ActivateBackward& a, int64_t begin, int64_t e
     case Activation::kSoftplus:
       return activateBackwardWith(
           a, begin, end, [](float x) { return softplus(x); }, [](float x) { return sigmoid(x); });
+    case Activation::kGelu:
+      return activateBackwardWith(
+          a, begin, end, [](float x) { return gelu(x); },
+          [](float x) { return geluDerivative(x); });
   }
 }
 

@@ -134,10 +134,12 @@ static inline void accumulateProduct(HeadRows x, int64_t first, int64_t count, i
   }
 }
 
-/// Sets row r of the tile to `value` outside the columns [lower + r, lower + r + window).
-static inline void fillOutsideWindow(int64_t count, int64_t lower, int64_t window, float value,
-                                     float* tile) {
-  if (lower + count - 1 <= 0 && lower + window >= kColumns) return;
+/// Where attention is causal, sets row r of the tile to `value` outside the columns
+/// [lower + r, lower + r + window).
+static inline void fillOutsideWindow(const AttentionShape& s, int64_t count, int64_t lower,
+                                     float value, float* tile) {
+  const int64_t window = s.window;
+  if (!s.causal || (lower + count - 1 <= 0 && lower + window >= kColumns)) return;
   for (int64_t r = 0; r < count; ++r) {
     float* row = tile + r * kColumns;
     const int begin = static_cast<int>(lower + r < kColumns ? lower + r : kColumns);
@@ -161,14 +163,25 @@ static inline ColumnTile columnTile(const AttentionShape& s, int64_t tokens, int
   return {item / tiles / s.heads, item / tiles % s.heads, first, left < kColumns ? left : kColumns};
 }
 
-/// The keys that a tile of queries sees: [begin, end).
-struct KeyRange {
+/// Tokens [begin, end) of the other side.
+struct TokenRange {
   int64_t begin, end;
 };
 
-static inline KeyRange keysOf(const AttentionShape& s, int64_t position, int64_t count) {
+/// The keys that `count` queries from `position` on see.
+static inline TokenRange keysOf(const AttentionShape& s, int64_t position, int64_t count) {
+  if (!s.causal) return {0, s.keyTokens};
   const int64_t begin = position - s.window + 1;
   return {begin > 0 ? begin : 0, position + count};
+}
+
+/// The queries that see some of the `count` keys from `first` on.
+static inline TokenRange queriesOf(const AttentionShape& s, int64_t first, int64_t count) {
+  if (!s.causal) return {0, s.queryTokens};
+  const int64_t offset = s.keyTokens - s.queryTokens;
+  const int64_t seenUntil = first + count - 1 + s.window - offset;
+  return {first > offset ? first - offset : 0,
+          seenUntil < s.queryTokens ? seenUntil : s.queryTokens};
 }
 
 static void attention(const Attention& a, int64_t begin, int64_t end, float* scratch) {
@@ -183,7 +196,7 @@ static void attention(const Attention& a, int64_t begin, int64_t end, float* scr
     const HeadRows k = headOf(a.k, s, at.b, at.h);
     const HeadRows v = headOf(a.v, s, at.b, at.h);
     const int64_t position = at.first + s.keyTokens - s.queryTokens;
-    const KeyRange keys = keysOf(s, position, at.count);
+    const TokenRange keys = keysOf(s, position, at.count);
     packColumns(q, at.first, at.count, s.headDim, s.scale, qPacked);
     for (int64_t i = 0; i < state; ++i) sums[i] = 0;
     float maxima[kColumns], denominators[kColumns];
@@ -194,7 +207,7 @@ static void attention(const Attention& a, int64_t begin, int64_t end, float* scr
     for (int64_t key = keys.begin; key < keys.end; key += kStreamed) {
       const int64_t count = keys.end - key < kStreamed ? keys.end - key : kStreamed;
       tileProduct(k, key, count, s.headDim, qPacked, tile);
-      fillOutsideWindow(count, key - position, s.window, -INFINITY, tile);
+      fillOutsideWindow(s, count, key - position, -INFINITY, tile);
       float factors[kColumns];
       for (int c = 0; c < kColumns; c += kLanes) {
         Lanes largest = load(maxima + c);
@@ -246,7 +259,7 @@ static void attentionBackwardQ(const AttentionBackward& a, float* delta, int64_t
     const HeadRows output = headOf(a.output, s, at.b, at.h);
     const HeadRows outputCotangent = headOf(a.outputCotangent, s, at.b, at.h);
     const int64_t position = at.first + s.keyTokens - s.queryTokens;
-    const KeyRange keys = keysOf(s, position, at.count);
+    const TokenRange keys = keysOf(s, position, at.count);
     packColumns(headOf(a.q, s, at.b, at.h), at.first, at.count, s.headDim, s.scale, qPacked);
     packColumns(outputCotangent, at.first, at.count, s.headDim, 1, cotangent);
     for (int64_t i = 0; i < state; ++i) sums[i] = 0;
@@ -272,7 +285,7 @@ static void attentionBackwardQ(const AttentionBackward& a, float* delta, int64_t
           product[c] = exponential(score[c] - logSumExp[c]) * (product[c] - deltas[c]);
         }
       }
-      fillOutsideWindow(count, key - position, s.window, 0, products);
+      fillOutsideWindow(s, count, key - position, 0, products);
       accumulateProduct(k, key, count, s.headDim, products, sums);
     }
     for (int c = 0; c < kColumns; ++c) scales[c] = s.scale;
@@ -302,11 +315,9 @@ static void attentionBackwardKV(const AttentionBackward& a, const float* delta, 
     packColumns(headOf(a.v, s, at.b, at.h), at.first, at.count, s.headDim, 1, vPacked);
     for (int64_t i = 0; i < state; ++i) kSums[i] = vSums[i] = 0;
     const int64_t row0 = (at.b * s.heads + at.h) * s.queryTokens;
-    const int64_t firstQuery = at.first > offset ? at.first - offset : 0;
-    const int64_t seenUntil = at.first + at.count - 1 + s.window - offset;
-    const int64_t lastQuery = seenUntil < s.queryTokens ? seenUntil : s.queryTokens;
-    for (int64_t query = firstQuery; query < lastQuery; query += kStreamed) {
-      const int64_t count = lastQuery - query < kStreamed ? lastQuery - query : kStreamed;
+    const TokenRange queries = queriesOf(s, at.first, at.count);
+    for (int64_t query = queries.begin; query < queries.end; query += kStreamed) {
+      const int64_t count = queries.end - query < kStreamed ? queries.end - query : kStreamed;
       tileProduct(q, query, count, s.headDim, kPacked, weights);
       tileProduct(outputCotangent, query, count, s.headDim, vPacked, products);
       for (int64_t r = 0; r < count; ++r) {
@@ -320,8 +331,8 @@ static void attentionBackwardKV(const AttentionBackward& a, const float* delta, 
         }
       }
       const int64_t lower = query + offset - s.window + 1 - at.first;
-      fillOutsideWindow(count, lower, s.window, 0, weights);
-      fillOutsideWindow(count, lower, s.window, 0, products);
+      fillOutsideWindow(s, count, lower, 0, weights);
+      fillOutsideWindow(s, count, lower, 0, products);
       accumulateProduct(outputCotangent, query, count, s.headDim, weights, vSums);
       accumulateProduct(q, query, count, s.headDim, products, kSums);
     }

@@ -1,6 +1,6 @@
 import type { Handle } from './tensor_storage_addon';
 
-/** batch, heads, queryTokens, keyTokens, headDim, window, scale. */
+/** batch, heads, queryTokens, keyTokens, headDim, window, scale, causal. */
 export type AttentionShape = [
   batch: number,
   heads: number,
@@ -9,6 +9,7 @@ export type AttentionShape = [
   headDim: number,
   window: number,
   scale: number,
+  causal: boolean,
 ];
 
 /** The norms of `normaliseRows`, as native code numbers them. */
@@ -16,7 +17,7 @@ export const rowNorms = { rms: 0, layer: 1, l2: 2 } as const;
 export type RowNorm = keyof typeof rowNorms;
 
 /** The functions of `activate`, as native code numbers them. */
-export const activations = { silu: 0, softplus: 1 } as const;
+export const activations = { silu: 0, softplus: 1, gelu: 2 } as const;
 export type Activation = keyof typeof activations;
 
 /**
@@ -25,7 +26,7 @@ export type Activation = keyof typeof activations;
  * memory throw ERR_OUT_OF_MEMORY.
  */
 export interface SequenceAddon {
-  slidingWindowAttention(
+  attention(
     q: Handle,
     k: Handle,
     v: Handle,
@@ -33,7 +34,7 @@ export interface SequenceAddon {
     logSumExp: Handle,
     ...shape: AttentionShape
   ): void;
-  slidingWindowAttentionBackward(
+  attentionBackward(
     q: Handle,
     k: Handle,
     v: Handle,

@@ -22,6 +22,17 @@ export function silu<T extends Tensor>(x: T): T {
 }
 
 /**
+ * gelu(x) = x Phi(x) with the normal distribution function Phi, exact rather than by tanh (arXiv
+ * 1606.08415).
+ *
+ * @param x of any shape
+ * @throws FastWeightError as {@link silu}
+ */
+export function gelu<T extends Tensor>(x: T): T {
+  return activation('gelu', { activation: 'gelu', offset: 0 }, x);
+}
+
+/**
  * softplus(x + offset) = log(1 + e^(x + offset)), exact to float32's last digits for every x.
  *
  * @param x of any shape

@@ -1,8 +1,5 @@
 import type { Tensor4D } from '@tensorflow/tfjs-core';
-import {
-  type SlidingWindowAttentionAttrs,
-  slidingWindowAttention as slidingWindowAttentionKernel,
-} from '../kernels/sequence/attention';
+import { type AttentionAttrs, attention as attentionKernel } from '../kernels/sequence/attention';
 import { expected } from '../native/errors';
 import { runNativeKernel } from './native_kernel';
 import { assertBackend, assertFinite, assertInteger, assertTensor } from './validate';
@@ -47,6 +44,6 @@ export function slidingWindowAttention(
   const { window = keyTokens, scale = 1 / Math.sqrt(headDim) } = options;
   assertInteger('window', window, 1);
   assertFinite('scale', scale);
-  const attrs: SlidingWindowAttentionAttrs = { window: Math.min(window, keyTokens), scale };
-  return runNativeKernel(slidingWindowAttentionKernel, { q, k, v }, attrs);
+  const attrs: AttentionAttrs = { window: Math.min(window, keyTokens), scale, causal: true };
+  return runNativeKernel(attentionKernel, { q, k, v }, attrs);
 }

@@ -26,13 +26,31 @@ export function slidingWindowAttention(
   v: tf.Tensor4D,
   window = 0,
 ): tf.Tensor4D {
+  return tf.tidy(() => softmaxAttention(q, k, v, windowMask(q.shape[1], window)));
+}
+
+/**
+ * Softmax attention in which every query sees every key. Scores are scaled by 1 / sqrt(headDim).
+ *
+ * @param q [batch, queryTokens, heads, headDim]
+ * @param k, v [batch, keyTokens, heads, headDim]
+ * @returns shaped as q
+ */
+export function attention(q: tf.Tensor4D, k: tf.Tensor4D, v: tf.Tensor4D): tf.Tensor4D {
+  return tf.tidy(() => softmaxAttention(q, k, v));
+}
+
+function softmaxAttention(
+  q: tf.Tensor4D,
+  k: tf.Tensor4D,
+  v: tf.Tensor4D,
+  mask?: tf.Tensor3D,
+): tf.Tensor4D {
   const [batch, tokens, heads, headDim] = q.shape;
-  return tf.tidy(() => {
-    const byHead = (x: tf.Tensor4D): tf.Tensor3D =>
-      tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch * heads, tokens, headDim]);
-    const scores = tf.matMul(tf.mul(byHead(q), 1 / Math.sqrt(headDim)), byHead(k), false, true);
-    const weights = tf.softmax(tf.add(scores, windowMask(tokens, window)));
-    const output = tf.matMul(weights as tf.Tensor3D, byHead(v));
-    return tf.transpose(tf.reshape(output, [batch, heads, tokens, headDim]), [0, 2, 1, 3]);
-  });
+  const byHead = (x: tf.Tensor4D): tf.Tensor3D =>
+    tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch * heads, x.shape[1], headDim]);
+  const scores = tf.matMul(tf.mul(byHead(q), 1 / Math.sqrt(headDim)), byHead(k), false, true);
+  const weights = tf.softmax(mask === undefined ? scores : tf.add(scores, mask));
+  const output = tf.matMul(weights as tf.Tensor3D, byHead(v));
+  return tf.transpose(tf.reshape(output, [batch, heads, tokens, headDim]), [0, 2, 1, 3]);
 }

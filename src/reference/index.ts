@@ -4,7 +4,7 @@ import { evaluateLanguageModel } from './language_model';
 import { newtonSchulz } from './newton_schulz';
 
 export { silu, stepSizes } from './activations';
-export { slidingWindowAttention } from './attention';
+export { attention, slidingWindowAttention } from './attention';
 export * from './fast_weight_scan';
 export {
   evaluateLanguageModel,

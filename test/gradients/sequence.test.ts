@@ -1,7 +1,8 @@
 // Random-direction finite differences of the sequence operations, each composed with others, so
 // that a gradient also goes through tfjs's tape with inputs shared and outputs reshaped.
 import * as tf from '@tensorflow/tfjs-core';
-import { silu, softplus, stepSizes, swiglu } from '../../src/ops/activations';
+import { gelu, silu, softplus, stepSizes, swiglu } from '../../src/ops/activations';
+import { attention } from '../../src/ops/attention';
 import { l2Norm, layerNorm, rmsNorm } from '../../src/ops/norms';
 import { rotaryEmbedding } from '../../src/ops/rotary_embedding';
 import { slidingWindowAttention } from '../../src/ops/sliding_window_attention';
@@ -16,6 +17,7 @@ const flat = (x: tf.Tensor): tf.Tensor2D => tf.reshape(x, [24, 12]);
 /** Each takes a, b [24, 12] and may take c [12]. */
 type Operation = (a: tf.Tensor2D, b: tf.Tensor2D, c: tf.Tensor1D) => tf.Tensor;
 const operations: Record<string, Operation> = {
+  'attention of shared q and k': (a, b) => attention(heads(a), heads(a), heads(gelu(b))),
   'silu and swiglu': (a, b) => swiglu(silu(a), b),
   'softplus and stepSizes': (a, b) => tf.mul(softplus(a, 0.3), stepSizes(b, 0.01)),
   rmsNorm: (a, b, c) => tf.mul(rmsNorm(a, c), b),

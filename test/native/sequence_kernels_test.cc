@@ -187,6 +187,11 @@ std::vector<Case> cases() {
     all.push_back({"attention of " + std::to_string(s.queryTokens) + " tokens",
                    [s](Device& device) { return attention(device, s); }});
   }
+  for (AttentionShape s : {shapeOf(150, 150, 32, 1), shapeOf(90, 33, 17, 1)}) {
+    s.causal = false;
+    all.push_back({"attention to all of " + std::to_string(s.keyTokens) + " tokens",
+                   [s](Device& device) { return attention(device, s); }});
+  }
   for (const RowNorm norm : {RowNorm::kRms, RowNorm::kLayer, RowNorm::kL2}) {
     for (const int64_t columns : {3, 64, 1001}) {
       all.push_back({"row norm of " + std::to_string(columns) + " columns",
@@ -196,7 +201,7 @@ std::vector<Case> cases() {
   for (const bool interleaved : {false, true}) {
     all.push_back({"rotary", [=](Device& device) { return rotary(device, interleaved); }});
   }
-  for (const Activation function : {Activation::kSilu, Activation::kSoftplus}) {
+  for (const Activation function : {Activation::kSilu, Activation::kSoftplus, Activation::kGelu}) {
     all.push_back({"activation", [=](Device& device) { return activation(device, function); }});
   }
   all.push_back({"cross-entropy", crossEntropy});

@@ -1,4 +1,4 @@
-// Sliding-window attention and its gradients in float64, one query at a time.
+// Attention, causal or not, and its gradients in float64, one query at a time.
 
 export interface AttentionCase {
   batch: number;
@@ -8,13 +8,15 @@ export interface AttentionCase {
   headDim: number;
   window?: number;
   scale?: number;
+  /** Default true. */
+  causal?: boolean;
 }
 
 type Values = readonly number[];
 
 export function attentionFloat64(s: AttentionCase, q: Values, k: Values, v: Values, dOut: Values) {
   const { batch, queryTokens, keyTokens, heads, headDim } = s;
-  const { window = keyTokens, scale = 1 / Math.sqrt(headDim) } = s;
+  const { window = keyTokens, scale = 1 / Math.sqrt(headDim), causal = true } = s;
   const output = q.map(() => 0);
   const dq = q.map(() => 0);
   const dk = k.map(() => 0);
@@ -26,8 +28,9 @@ export function attentionFloat64(s: AttentionCase, q: Values, k: Values, v: Valu
       for (let i = 0; i < queryTokens; i++) {
         const query = row(queryTokens, b, i, h);
         const position = i + keyTokens - queryTokens;
-        const first = Math.max(0, position - window + 1);
-        const keys = Array.from({ length: position - first + 1 }, (_, at) =>
+        const first = causal ? Math.max(0, position - window + 1) : 0;
+        const end = causal ? position + 1 : keyTokens;
+        const keys = Array.from({ length: end - first }, (_, at) =>
           row(keyTokens, b, first + at, h),
         );
         const product = (x: Values, from: number, y: Values, to: number) => {

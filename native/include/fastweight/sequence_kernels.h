@@ -11,13 +11,16 @@
 
 namespace fastweight {
 
-/// Causal softmax attention. The last query is aligned with the last key: query i stands at
-/// position p = i + keyTokens - queryTokens and sees the keys (p - window, p].
+/// Softmax attention. Where `causal` is set, the last query is aligned with the last key: query i
+/// stands at position p = i + keyTokens - queryTokens and sees the keys (p - window, p], with
+/// queryTokens <= keyTokens and window >= 1. Otherwise every query sees every key, of which there
+/// may be more or fewer, and `window` is not read.
 /// Tokens are rows, batch elements the matrices of a view; head h is the columns
-/// [h headDim, (h + 1) headDim). queryTokens <= keyTokens, window >= 1.
+/// [h headDim, (h + 1) headDim).
 struct AttentionShape {
   int64_t batch = 1, heads = 1, queryTokens = 0, keyTokens = 0, headDim = 0, window = 1;
   float scale = 1;
+  bool causal = true;
 };
 
 /// output [queryTokens, heads * headDim] = softmax(scale q k^T) v, and
@@ -84,6 +87,7 @@ struct Rotary {
 enum class Activation {
   kSilu,      // x sigmoid(x)
   kSoftplus,  // log(1 + e^x)
+  kGelu,      // x Phi(x), Phi the normal distribution function
 };
 
 /// y = f(x + offset) or, where `up` is set, f(x + offset) * up. [count]

@@ -4,13 +4,15 @@ import { asKernelFunc, type KernelCall, type KernelTable } from '../kernel';
 import { type GradientTable, runKernels } from './gradient';
 import { filled } from './outputs';
 
-export const slidingWindowAttention = 'SlidingWindowAttention';
-const slidingWindowAttentionBackward = 'SlidingWindowAttentionBackward';
+export const attention = 'Attention';
+const attentionBackward = 'AttentionBackward';
 
-export interface SlidingWindowAttentionAttrs {
-  /** At most keyTokens, which means that all tokens before are seen. */
+export interface AttentionAttrs {
+  /** At most keyTokens, which means that all tokens before are seen; read where causal. */
   window: number;
   scale: number;
+  /** Whether a query sees no key after it. */
+  causal: boolean;
 }
 
 /** q [batch, queryTokens, heads, headDim]; k, v [batch, keyTokens, heads, headDim] */
@@ -21,30 +23,20 @@ type BackwardInputs = Inputs & {
   outputCotangent: TensorInfo;
 };
 
-function attentionShape({ q, k }: Inputs, attrs: SlidingWindowAttentionAttrs): AttentionShape {
+function attentionShape({ q, k }: Inputs, attrs: AttentionAttrs): AttentionShape {
   const [batch, queryTokens, heads, headDim] = q.shape;
-  return [batch, heads, queryTokens, k.shape[1], headDim, attrs.window, attrs.scale];
+  const { window, scale, causal } = attrs;
+  return [batch, heads, queryTokens, k.shape[1], headDim, window, scale, causal];
 }
 
 /** -> output, shaped as q, and logSumExp [batch, heads, queryTokens] */
-function forward({
-  inputs,
-  attrs,
-  backend,
-}: KernelCall<Inputs, SlidingWindowAttentionAttrs>): TensorInfo[] {
+function forward({ inputs, attrs, backend }: KernelCall<Inputs, AttentionAttrs>): TensorInfo[] {
   const { q, k, v } = inputs;
   const [batch, tokens, heads] = q.shape;
   const shapes = [q.shape, [batch, heads, tokens]];
   const [qIn, kIn, vIn] = [q, k, v].map((tensor) => backend.handleOf(tensor));
   return filled(backend, shapes, (output, logSumExp) =>
-    backend.addon.slidingWindowAttention(
-      qIn,
-      kIn,
-      vIn,
-      output,
-      logSumExp,
-      ...attentionShape(inputs, attrs),
-    ),
+    backend.addon.attention(qIn, kIn, vIn, output, logSumExp, ...attentionShape(inputs, attrs)),
   );
 }
 
@@ -53,10 +45,10 @@ function backward({
   inputs,
   attrs,
   backend,
-}: KernelCall<BackwardInputs, SlidingWindowAttentionAttrs>): TensorInfo[] {
+}: KernelCall<BackwardInputs, AttentionAttrs>): TensorInfo[] {
   const { q, k, v, output, logSumExp, outputCotangent } = inputs;
   return filled(backend, [q.shape, k.shape, v.shape], (dq, dk, dv) =>
-    backend.addon.slidingWindowAttentionBackward(
+    backend.addon.attentionBackward(
       backend.handleOf(q),
       backend.handleOf(k),
       backend.handleOf(v),
@@ -72,21 +64,21 @@ function backward({
 }
 
 const gradient: GradConfig = {
-  kernelName: slidingWindowAttention,
+  kernelName: attention,
   inputsToSave: ['q', 'k', 'v'],
   outputsToSave: [true, true],
   gradFunc: (cotangents, saved, attrs) => {
     const [q, k, v, output, logSumExp] = saved;
     const [outputCotangent] = cotangents as Tensor[];
     const inputs = { q, k, v, output, logSumExp, outputCotangent };
-    const [dq, dk, dv] = runKernels(slidingWindowAttentionBackward, inputs, attrs);
+    const [dq, dk, dv] = runKernels(attentionBackward, inputs, attrs);
     return { q: () => dq, k: () => dk, v: () => dv };
   },
 };
 
 export const attentionKernels: KernelTable = [
-  [slidingWindowAttention, asKernelFunc(forward)],
-  [slidingWindowAttentionBackward, asKernelFunc(backward)],
+  [attention, asKernelFunc(forward)],
+  [attentionBackward, asKernelFunc(backward)],
 ];
 
 export const attentionGradients: GradientTable = [gradient];
