@@ -105,9 +105,6 @@ FASTWEIGHT_SCALAR float sigmoid(float x) { return 1.0f / (1.0f + exponential(-x)
 /// x sigmoid(x), also called swish.
 FASTWEIGHT_SCALAR float silu(float x) { return x * sigmoid(x); }
 
-/// x Phi(x) with the distribution Phi of a standard normal variable.
-FASTWEIGHT_SCALAR float gelu(float x) { return 0.5f * x * erfcf(-0.707106781f * x); }
-
 /// silu'(x), from s = sigmoid(x).
 FASTWEIGHT_SCALAR float siluDerivative(float x, float s) { return s * (1.0f + x * (1.0f - s)); }
 
