@@ -53,6 +53,12 @@ export * as programs from './ops/programs';
 export { dropout, randomNormal, randomUniform } from './ops/random';
 export { type RotaryEmbeddingOptions, rotaryEmbedding } from './ops/rotary_embedding';
 export {
+  axialRotaryTable,
+  type RotaryAxis,
+  type RotaryTable,
+  rotaryEmbeddingByTable,
+} from './ops/rotary_table';
+export {
   type SlidingWindowAttentionOptions,
   slidingWindowAttention,
 } from './ops/sliding_window_attention';

@@ -109,6 +109,23 @@ void rotaryEmbedding(const Napi::CallbackInfo& info) {
   check(info.Env(), deviceOf(info).rotary(r));
 }
 
+/// tableRotaryEmbedding(x, cosines, sines, y, batch, tokens, heads, headDim, interleaved, inverse)
+void tableRotaryEmbedding(const Napi::CallbackInfo& info) {
+  Rotary r;
+  r.batch = integerArgument(info, 4);
+  r.tokens = integerArgument(info, 5);
+  r.heads = integerArgument(info, 6);
+  r.headDim = integerArgument(info, 7);
+  r.interleaved = booleanArgument(info, 8);
+  r.inverse = booleanArgument(info, 9);
+  const int64_t count = r.batch * r.tokens * r.heads * r.headDim;
+  r.x = floatsArgument(info, 0, count);
+  r.cosines = floatsArgument(info, 1, r.tokens * (r.headDim / 2));
+  r.sines = floatsArgument(info, 2, r.tokens * (r.headDim / 2));
+  r.y = floatsArgument(info, 3, count);
+  check(info.Env(), deviceOf(info).rotary(r));
+}
+
 /// activate(x, up, y, activation, count, offset)
 void activate(const Napi::CallbackInfo& info) {
   Activate a;
@@ -180,6 +197,7 @@ void registerSequenceKernels(Napi::Env env, Napi::Object exports) {
   add("normaliseRows", normaliseRows);
   add("normaliseRowsBackward", normaliseRowsBackward);
   add("rotaryEmbedding", rotaryEmbedding);
+  add("tableRotaryEmbedding", tableRotaryEmbedding);
   add("activate", activate);
   add("activateBackward", activateBackward);
   add("softmaxCrossEntropy", softmaxCrossEntropy);

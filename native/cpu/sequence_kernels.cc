@@ -115,11 +115,16 @@ Status CpuDevice::normaliseRowsBackward(const NormaliseRowsBackward& n) {
 }
 
 Status CpuDevice::rotary(const Rotary& r) {
-  const std::shared_ptr<const RotaryTable> table =
-      rotaryTable({r.base, r.offset, r.tokens, r.headDim / 2});
-  if (table == nullptr) return outOfMemory("the rotary embedding");
+  const float *cosines = r.cosines, *sines = r.sines;
+  std::shared_ptr<const RotaryTable> table;
+  if (cosines == nullptr) {
+    table = rotaryTable({r.base, r.offset, r.tokens, r.headDim / 2});
+    if (table == nullptr) return outOfMemory("the rotary embedding");
+    cosines = table->cosines();
+    sines = table->sines();
+  }
   parallelFor(r.batch * r.tokens, rowGrain(r.heads * r.headDim), [&](int64_t begin, int64_t end) {
-    sequenceFunctions().rotary(r, table->cosines(), table->sines(), begin, end);
+    sequenceFunctions().rotary(r, cosines, sines, begin, end);
   });
   return Status::ok();
 }

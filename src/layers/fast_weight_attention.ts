@@ -16,7 +16,6 @@ import {
   type Tensor4D,
   tidy,
   tile,
-  transpose,
 } from '@tensorflow/tfjs-core';
 import { silu, stepSizes } from '../ops/activations';
 import { fastWeightScanOutput } from '../ops/fast_weight_scan';
@@ -29,6 +28,7 @@ import {
   type FastWeightAttentionConfig,
   fastWeightAttentionParameters,
 } from './fast_weight_attention_config';
+import { fromRows, joinHeads, splitHeads, toRows } from './heads';
 import { linear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import type { ParameterSpec } from './parameter_spec';
@@ -38,34 +38,6 @@ const normEpsilon = 1e-5;
 
 /** Step size that a zero projection gives. */
 const baseStepSize = 0.001;
-
-/** [batch, tokens, heads * dim] -> [batch, tokens, heads, dim] */
-function splitHeads(x: Tensor3D, heads: number): Tensor4D {
-  const [batch, tokens, width] = x.shape;
-  return reshape(x, [batch, tokens, heads, width / heads]);
-}
-
-/** [batch, tokens, heads, dim] -> [batch, tokens, heads * dim] */
-function joinHeads(x: Tensor4D): Tensor3D {
-  const [batch, tokens, heads, dim] = x.shape;
-  return reshape(x, [batch, tokens, heads * dim]);
-}
-
-/** [batch, tokens, heads * dim] -> [batch * heads, tokens, dim] */
-function toRows(x: Tensor3D, heads: number): Tensor3D {
-  const [batch, tokens, width] = x.shape;
-  if (heads === 1) return x;
-  const turned = transpose(splitHeads(x, heads), [0, 2, 1, 3]);
-  return reshape(turned, [batch * heads, tokens, width / heads]);
-}
-
-/** [batch * heads, tokens, dim] -> [batch, tokens, heads * dim] */
-function fromRows(x: Tensor3D, heads: number): Tensor3D {
-  if (heads === 1) return x;
-  const [rows, tokens, dim] = x.shape;
-  const turned: Tensor4D = reshape(x, [rows / heads, heads, tokens, dim]);
-  return joinHeads(transpose(turned, [0, 2, 1, 3]));
-}
 
 /**
  * The LaCT layer of the language model: sliding-window attention and fast weights, written in shifted

@@ -80,6 +80,18 @@ export interface SequenceAddon {
     interleaved: boolean,
     inverse: boolean,
   ): void;
+  tableRotaryEmbedding(
+    x: Handle,
+    cosines: Handle,
+    sines: Handle,
+    y: Handle,
+    batch: number,
+    tokens: number,
+    heads: number,
+    headDim: number,
+    interleaved: boolean,
+    inverse: boolean,
+  ): void;
   activate(
     x: Handle,
     up: Handle,

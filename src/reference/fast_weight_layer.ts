@@ -5,6 +5,7 @@ import type { FastWeights } from '../ops/fast_weight_state';
 import { silu, stepSizes } from './activations';
 import { slidingWindowAttention } from './attention';
 import { fastWeightScan } from './fast_weight_scan';
+import { fromRows, joinHeads, splitHeads, toRows } from './heads';
 import { l2Norm, rmsNorm } from './norms';
 import { linear, type Parameters, parameter } from './parameters';
 import { shiftedCausalProgram } from './programs';
@@ -15,32 +16,6 @@ const layerNormEpsilon = 1e-5;
 
 /** Step size that a zero projection gives. */
 const baseStepSize = 0.001;
-
-/** [batch, tokens, heads * dim] -> [batch, tokens, heads, dim] */
-function splitHeads(x: tf.Tensor3D, heads: number): tf.Tensor4D {
-  const [batch, tokens, width] = x.shape;
-  return tf.reshape(x, [batch, tokens, heads, width / heads]);
-}
-
-/** [batch, tokens, heads, dim] -> [batch, tokens, heads * dim] */
-function joinHeads(x: tf.Tensor4D): tf.Tensor3D {
-  const [batch, tokens, heads, dim] = x.shape;
-  return tf.reshape(x, [batch, tokens, heads * dim]);
-}
-
-/** [batch, tokens, heads * dim] -> [batch * heads, tokens, dim] */
-function toRows(x: tf.Tensor3D, heads: number): tf.Tensor3D {
-  const [batch, tokens, width] = x.shape;
-  const split = tf.transpose(splitHeads(x, heads), [0, 2, 1, 3]);
-  return tf.reshape(split, [batch * heads, tokens, width / heads]);
-}
-
-/** [batch * heads, tokens, dim] -> [batch, tokens, heads * dim] */
-function fromRows(x: tf.Tensor3D, heads: number): tf.Tensor3D {
-  const [rows, tokens, dim] = x.shape;
-  const split: tf.Tensor4D = tf.reshape(x, [rows / heads, heads, tokens, dim]);
-  return joinHeads(tf.transpose(split, [0, 2, 1, 3]));
-}
 
 /** The initial fast weights of every row, [batch * heads, ...]. */
 function initialWeights(

@@ -5,6 +5,7 @@ import { gelu, silu, softplus, stepSizes, swiglu } from '../../src/ops/activatio
 import { attention } from '../../src/ops/attention';
 import { l2Norm, layerNorm, rmsNorm } from '../../src/ops/norms';
 import { rotaryEmbedding } from '../../src/ops/rotary_embedding';
+import { axialRotaryTable, rotaryEmbeddingByTable } from '../../src/ops/rotary_table';
 import { slidingWindowAttention } from '../../src/ops/sliding_window_attention';
 import { softmaxCrossEntropy } from '../../src/ops/softmax_cross_entropy';
 import { dot, normals, useNativeBackend } from '../support/operations';
@@ -26,6 +27,11 @@ const operations: Record<string, Operation> = {
   rotaryEmbedding: (a, b) => tf.mul(rotaryEmbedding(heads(a), { offset: 3 }), heads(b)),
   'interleaved rotaryEmbedding': (a, b) =>
     tf.mul(rotaryEmbedding(heads(a), { interleaved: true }), heads(b)),
+  'rotaryEmbeddingByTable, interleaved': (a, b) => {
+    const positions = Array.from({ length: 12 }, (_, t) => 0.7 * t);
+    const table = axialRotaryTable([{ positions, pairs: 3 }], 100);
+    return tf.mul(rotaryEmbeddingByTable(heads(a), table, { interleaved: true }), heads(b));
+  },
   'slidingWindowAttention of shared q and k': (a, b) =>
     slidingWindowAttention(heads(a), heads(a), heads(b), { window: 5 }),
   'a layer': (a, b, c) => {

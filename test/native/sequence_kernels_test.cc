@@ -107,6 +107,25 @@ Floats rotary(Device& device, bool interleaved) {
   return y;
 }
 
+/// By a table instead of base and offset.
+Floats tableRotary(Device& device, bool interleaved) {
+  Rotary r;
+  r.batch = 3;
+  r.tokens = 301;
+  r.heads = 5;
+  r.headDim = 26;
+  r.interleaved = interleaved;
+  const Floats x = Random(9).floats(r.batch * r.tokens * r.heads * r.headDim);
+  const Floats table = Random(10).floats(2 * r.tokens * r.headDim / 2);
+  Floats y(x.size());
+  r.cosines = table.data();
+  r.sines = table.data() + r.tokens * r.headDim / 2;
+  r.x = x.data();
+  r.y = y.data();
+  expect(device.rotary(r).isOk(), "rotary by a table");
+  return y;
+}
+
 Floats activation(Device& device, Activation function) {
   Random random(10);
   const int64_t count = 100003;
@@ -200,6 +219,8 @@ std::vector<Case> cases() {
   }
   for (const bool interleaved : {false, true}) {
     all.push_back({"rotary", [=](Device& device) { return rotary(device, interleaved); }});
+    all.push_back(
+        {"rotary by a table", [=](Device& device) { return tableRotary(device, interleaved); }});
   }
   for (const Activation function : {Activation::kSilu, Activation::kSoftplus, Activation::kGelu}) {
     all.push_back({"activation", [=](Device& device) { return activation(device, function); }});

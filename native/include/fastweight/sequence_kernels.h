@@ -74,12 +74,15 @@ struct NormaliseRowsBackward {
 
 /// Rotary position embedding: pair i of the token at position p = offset + token turns by the angle
 /// p base^(-2 i / headDim), or by its negative where `inverse` is set (the backward). Pairs are
-/// (i, i + headDim / 2), or (2 i, 2 i + 1) where `interleaved` is set.
+/// (i, i + headDim / 2), or (2 i, 2 i + 1) where `interleaved` is set. Where `cosines` and `sines`
+/// [tokens, headDim / 2] are set they are the angles', and base and offset are not read.
 /// x, y [batch, tokens, heads, headDim] packed.
 struct Rotary {
   int64_t batch = 1, tokens = 0, heads = 1, headDim = 0, offset = 0;
   double base = 10000;
   bool interleaved = false, inverse = false;
+  const float* cosines = nullptr;
+  const float* sines = nullptr;
   const float* x = nullptr;
   float* y = nullptr;
 };
