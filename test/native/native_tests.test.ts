@@ -4,8 +4,8 @@ import * as path from 'node:path';
 const root = path.join(__dirname, '..', '..');
 const build = path.join(root, 'build', 'native_tests');
 
-function run(environment: Record<string, string> = {}) {
-  const program = path.join(build, 'fastweight_native_tests');
+function run(environment: Record<string, string> = {}, name = 'fastweight_native_tests') {
+  const program = path.join(build, name);
   return spawnSync(program, { encoding: 'utf8', env: { ...process.env, ...environment } });
 }
 
@@ -35,3 +35,19 @@ test('an instruction set that this machine lacks is reported, and the best one i
   const best = /^isas: .*?(\w+)$/m.exec(stdout)?.[1];
   expect(stdout).toContain(`environment isa: ${best}`);
 });
+
+const hasEmulation = process.platform === 'linux';
+for (const sanitizer of ['', '_address']) {
+  const how = sanitizer === '' ? '' : ', under an address sanitizer';
+  (hasEmulation ? test : test.skip)(
+    `the CUDA device passes under emulation${how}`,
+    () => {
+      const { status, stdout, stderr } = run({}, `fastweight_cuda_emulation_tests${sanitizer}`);
+      expect(stdout).not.toContain('FAILED');
+      expect(stderr).not.toContain('ERROR');
+      expect(stdout).toMatch(/^[1-9]\d* passed, 0 failed$/m);
+      expect(status).toBe(0);
+    },
+    120_000,
+  );
+}

@@ -1,0 +1,4 @@
+// The runtime alone, for files without kernels.
+#pragma once
+
+#include "cuda_emulation/runtime_api.h"
