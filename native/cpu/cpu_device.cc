@@ -1,5 +1,6 @@
 #include "cpu/cpu_device.h"
 
+#include <chrono>
 #include <cstring>
 #ifdef _WIN32
 #include <windows.h>
@@ -22,6 +23,19 @@ size_t physicalMemory() {
 #endif
 }
 
+/// The CPU runs each primitive before it returns, so a point of its queue is a point in time.
+class TimeMarker final : public Marker {
+ public:
+  Status wait() override { return Status::ok(); }
+  double millisecondsSince(const Marker& earlier) const override {
+    const auto& other = static_cast<const TimeMarker&>(earlier);
+    return std::chrono::duration<double, std::milli>(time_ - other.time_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point time_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace
 
 CpuDevice::CpuDevice() : buffers_(physicalMemory() / 8) {}
@@ -40,6 +54,14 @@ void CpuDevice::copyToHost(void* host, const void* device, size_t bytes) {
 
 void CpuDevice::copy(void* to, const void* from, size_t bytes) {
   if (bytes > 0) std::memcpy(to, from, bytes);
+}
+
+std::unique_ptr<Marker> CpuDevice::mark() { return std::make_unique<TimeMarker>(); }
+
+Status CpuDevice::setMatmulPrecision(MatmulPrecision precision) {
+  if (precision == MatmulPrecision::kFloat32) return Status::ok();
+  return Status::expected(Code::kArgument, "float32", "the matmul precision of device cpu",
+                          "a reduced one");
 }
 
 size_t CpuDevice::keptBytesLimit() const {

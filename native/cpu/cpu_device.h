@@ -17,9 +17,12 @@ class CpuDevice final : public Device {
   void resetPeakBytes() override { buffers_.resetPeakBytes(); }
   void copyFromHost(void* device, const void* host, size_t bytes) override;
   void copyToHost(void* host, const void* device, size_t bytes) override;
+  std::unique_ptr<HostRead> startRead(const void*, size_t) override { return nullptr; }
   void copy(void* to, const void* from, size_t bytes) override;
   void zero(void* memory, size_t bytes) override;
   Status synchronize() override { return Status::ok(); }
+  std::unique_ptr<Marker> mark() override;
+  Status setMatmulPrecision(MatmulPrecision precision) override;
 
   // gemm.cc
   void gemm(const Gemm&) override;

@@ -16,6 +16,29 @@
 
 namespace fastweight {
 
+/// What float32 matrix products may round their inputs to. Sums are float32 always.
+enum class MatmulPrecision { kFloat32, kTf32, kBfloat16 };
+
+/// A point in a device's queue.
+class Marker {
+ public:
+  virtual ~Marker() = default;
+  /// Waits until the device came by. From any thread.
+  virtual Status wait() = 0;
+  /// From `earlier` of the same device to this one; wait() was called on both.
+  virtual double millisecondsSince(const Marker& earlier) const = 0;
+};
+
+/// A copy to the host that is under way. Belongs to the device's thread, as all but wait() does.
+class HostRead {
+ public:
+  virtual ~HostRead() = default;
+  /// Waits for the copy, and nothing that is queued behind it. From any thread.
+  virtual Status wait() = 0;
+  /// What was read; wait() was called.
+  virtual const void* data() const = 0;
+};
+
 class Device : public FastWeightPrimitives,
                public TensorKernels,
                public SequenceKernels,
@@ -39,11 +62,20 @@ class Device : public FastWeightPrimitives,
   virtual void copyFromHost(void* device, const void* host, size_t bytes) = 0;
   /// Waits for what is queued.
   virtual void copyToHost(void* host, const void* device, size_t bytes) = 0;
+  /// Queues a copy to the host and returns at once; what is queued later changes nothing of it.
+  /// Null where there is no memory for it, or where a device has no queue: copyToHost() does it
+  /// then.
+  virtual std::unique_ptr<HostRead> startRead(const void* device, size_t bytes) = 0;
   virtual void copy(void* to, const void* from, size_t bytes) = 0;
   virtual void zero(void* memory, size_t bytes) = 0;
 
   /// Waits for what is queued; the first failure of a queued primitive since the last call.
   virtual Status synchronize() = 0;
+  /// The end of what is queued now. Null where the device fails.
+  virtual std::unique_ptr<Marker> mark() = 0;
+
+  /// Of all products from now on. ERR_ARGUMENT where the device does not compute so.
+  virtual Status setMatmulPrecision(MatmulPrecision precision) = 0;
 };
 
 /// The CPU device. Always works.

@@ -1,0 +1,67 @@
+// Memory of the GPU, taken and given back in the order of the stream, so that a kernel's memory is
+// used again by the next kernel without waiting for either.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <string>
+
+#include "cuda/stream.h"
+
+namespace fastweight::cuda {
+
+/// A pool of the CUDA driver that keeps what comes back for the next request.
+class DeviceMemory {
+ public:
+  explicit DeviceMemory(Stream& stream);
+  ~DeviceMemory();
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
+
+  /// `bytes` bytes, aligned to 256; null where there are none left, even after clear().
+  void* allocate(size_t bytes);
+  /// Takes back what allocate(bytes) gave. Null is ignored.
+  void release(void* memory, size_t bytes);
+  /// Waits for the stream, then gives all that nobody uses back to the driver.
+  void clear();
+
+  /// The most bytes in use at a time since the last resetPeakBytes(), as asked for.
+  size_t peakBytes() const { return peak_; }
+  void resetPeakBytes() { peak_ = used_; }
+
+ private:
+  void* find(size_t bytes);
+
+  Stream& stream_;
+  cudaMemPool_t pool_ = nullptr;
+  size_t used_ = 0, peak_ = 0;
+};
+
+/// Scratch memory of one primitive; what is queued with it may still run when it goes. Where there
+/// is none left, that is the stream's failure and isNull() is true.
+class Scratch {
+ public:
+  Scratch(Stream& stream, DeviceMemory& memory, size_t bytes)
+      : memory_(memory), bytes_(bytes), data_(memory.allocate(bytes)) {
+    if (data_ == nullptr) {
+      stream.record(Status(Code::kOutOfMemory, "Expected room for " + std::to_string(bytes) +
+                                                   " bytes of scratch memory but got none"));
+    }
+  }
+  ~Scratch() { memory_.release(data_, bytes_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  bool isNull() const { return data_ == nullptr; }
+  void* data() const { return data_; }
+  float* floats() const { return static_cast<float*>(data_); }
+  double* doubles() const { return static_cast<double*>(data_); }
+
+ private:
+  DeviceMemory& memory_;
+  size_t bytes_;
+  void* data_;
+};
+
+}  // namespace fastweight::cuda

@@ -1,0 +1,66 @@
+// Matrix products by cuBLASLt, with its choice of algorithm kept by shape.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <tuple>
+
+#include "cuda/cublas_lt.h"
+#include "cuda/device_memory.h"
+#include "cuda/stream.h"
+#include "fastweight/device.h"
+
+namespace fastweight::cuda {
+
+/// How the elements of an operand lie in memory.
+enum class Element { kFloat32, kBfloat16 };
+
+/// A batch of row-major matrices: entry (b, i, j) is element b * stride + i * leading + j.
+struct Operand {
+  const void* data = nullptr;
+  int64_t leading = 0;
+  int64_t stride = 0;
+};
+
+/// c = alpha op(a) op(b) + beta addend, for each of `batch` row-major matrices, with sums in
+/// float32. op(a) [m, k], op(b) [k, n], c [m, n]; a transposed operand is stored [k, m] or [n, k].
+/// a and b are of `inputs`, addend and c of `results`. addend may be c; it is not read where beta
+/// is 0.
+struct Product {
+  int64_t batch = 1, m = 0, n = 0, k = 0;
+  bool transposeA = false, transposeB = false;
+  float alpha = 1, beta = 0;
+  /// Whether float32 inputs may be rounded to TF32.
+  bool tf32 = false;
+  Element inputs = Element::kFloat32, results = Element::kFloat32;
+  Operand a, b, addend, c;
+};
+
+class MatrixProducts {
+ public:
+  MatrixProducts(Stream& stream, DeviceMemory& memory);
+  ~MatrixProducts();
+  MatrixProducts(const MatrixProducts&) = delete;
+  MatrixProducts& operator=(const MatrixProducts&) = delete;
+
+  /// Finds the library. ERR_DEVICE_UNAVAILABLE with the reason.
+  Status start();
+  /// Queues the product. A batch or side of 0 does nothing; k of 0 scales the addend.
+  void multiply(const Product& product);
+
+ private:
+  /// What the choice of an algorithm depends on.
+  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t,
+                         int64_t, int64_t, int64_t, int64_t, uint32_t, uint32_t>;
+  static Key keyOf(const Product& product);
+
+  Stream& stream_;
+  DeviceMemory& memory_;
+  const CublasLt* lt_ = nullptr;
+  cublasLtHandle_t handle_ = nullptr;
+  void* workspace_ = nullptr;
+  std::map<Key, cublasLtMatmulAlgo_t> algorithms_;
+};
+
+}  // namespace fastweight::cuda

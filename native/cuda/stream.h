@@ -1,0 +1,44 @@
+// The queue that a device's work goes through, in order, and the first failure in it.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "fastweight/status.h"
+
+namespace fastweight::cuda {
+
+/// One CUDA stream of one GPU. Belongs to one thread.
+class Stream {
+ public:
+  /// On GPU `index`; what fails is the first failure.
+  explicit Stream(int index);
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  int index() const { return index_; }
+  cudaStream_t handle() const { return handle_; }
+  /// Multiprocessors of the GPU, by which launches are sized.
+  int multiprocessors() const { return multiprocessors_; }
+
+  /// Makes the stream's GPU that of the calling thread; before every call of the runtime.
+  void activate() { record(cudaSetDevice(index_), "choosing the GPU"); }
+
+  /// Keeps the first failure until takeFailure(). `what` was being done; it names the kernel.
+  void record(cudaError_t error, const char* what) {
+    if (error != cudaSuccess) recordFailure(error, what);
+  }
+  void record(Status failure);
+  /// The first failure since the last call, which is forgotten.
+  Status takeFailure();
+
+ private:
+  void recordFailure(cudaError_t error, const char* what);
+
+  int index_;
+  int multiprocessors_ = 1;
+  cudaStream_t handle_ = nullptr;
+  Status failure_;
+};
+
+}  // namespace fastweight::cuda
