@@ -33,6 +33,7 @@ export type { InstructionSet } from './native/cpu_addon';
 export { type ErrorCode, FastWeightError } from './native/errors';
 export { gelu, silu, softplus, stepSizes, swiglu } from './ops/activations';
 export { type AttentionOptions, attention } from './ops/attention';
+export { fastWeightApply } from './ops/fast_weight_apply';
 export {
   type FastWeightInputs,
   type FastWeightScanOptions,
@@ -40,7 +41,12 @@ export {
   fastWeightScan,
   fastWeightScanOutput,
 } from './ops/fast_weight_scan';
-export { FastWeightState, type FastWeights } from './ops/fast_weight_state';
+export {
+  type FastWeightNorms,
+  FastWeightState,
+  type FastWeightStateParts,
+  type FastWeights,
+} from './ops/fast_weight_state';
 export {
   type NewtonSchulzMethod,
   type NewtonSchulzOptions,

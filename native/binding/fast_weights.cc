@@ -1,5 +1,5 @@
 // fastWeightScan, its backward, and newtonSchulz. Tensors come as handles; 0 stands for none.
-#include <cstring>
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -44,26 +44,14 @@ class Fields {
     return static_cast<float*>(memory);
   }
 
-  /// The tensors named w0, w1, w2 with `suffix` behind; all or none.
+  /// The weights named w0, w1, w2 with `suffix` behind; all or none.
   FastWeights<float> weights(const std::string& suffix, const ScanShape& s) const {
-    FastWeights<float> set;
-    const int64_t matrix = s.rows * s.hiddenDim * s.keyDim;
-    set.w0 = floats(("w0" + suffix).c_str(), matrix);
-    set.w1 = floats(("w1" + suffix).c_str(), s.rows * s.valueDim * s.hiddenDim);
-    set.w2 = floats(("w2" + suffix).c_str(), matrix);
-    if ((set.w0 == nullptr) != (set.w1 == nullptr) || (set.w0 == nullptr) != (set.w2 == nullptr)) {
-      wrong("all of w0, w1, w2 or none", suffix.c_str());
-    }
-    return set;
+    return set(suffix, s.rows * s.hiddenDim * s.keyDim, s.rows * s.valueDim * s.hiddenDim);
   }
 
-  FastWeights<const float> inputWeights(const std::string& suffix, const ScanShape& s) const {
-    const FastWeights<float> set = weights(suffix, s);
-    FastWeights<const float> result;
-    result.w0 = set.w0;
-    result.w1 = set.w1;
-    result.w2 = set.w2;
-    return result;
+  /// As weights(), of row norms.
+  FastWeights<float> norms(const std::string& suffix, const ScanShape& s) const {
+    return set(suffix, s.rows * s.hiddenDim, s.rows * s.valueDim);
   }
 
   [[noreturn]] void wrong(const char* expectation, const char* name) const {
@@ -72,6 +60,17 @@ class Fields {
   }
 
  private:
+  FastWeights<float> set(const std::string& suffix, int64_t count02, int64_t count1) const {
+    FastWeights<float> set;
+    set.w0 = floats(("w0" + suffix).c_str(), count02);
+    set.w1 = floats(("w1" + suffix).c_str(), count1);
+    set.w2 = floats(("w2" + suffix).c_str(), count02);
+    if ((set.w0 == nullptr) != (set.w1 == nullptr) || (set.w0 == nullptr) != (set.w2 == nullptr)) {
+      wrong("all of w0, w1, w2 or none", suffix.c_str());
+    }
+    return set;
+  }
+
   double number(const char* name) const {
     const Napi::Value value = object_.Get(name);
     if (!value.IsNumber()) wrong("a number", name);
@@ -83,6 +82,19 @@ class Fields {
   Napi::Env env_;
   Napi::Object object_;
 };
+
+FastWeights<const float> readOnly(const FastWeights<float>& set) {
+  FastWeights<const float> result;
+  result.w0 = set.w0;
+  result.w1 = set.w1;
+  result.w2 = set.w2;
+  return result;
+}
+
+bool has(const Program& program, ProgramStep::Kind kind) {
+  return std::any_of(program.begin(), program.end(),
+                     [=](const ProgramStep& step) { return step.kind == kind; });
+}
 
 NewtonSchulzSchedule readSchedule(const Fields& fields) {
   const auto triples = fields.array<Napi::Float32Array>("newtonSchulz");
@@ -139,12 +151,19 @@ struct ScanCall {
     inputs.v = fields.floats("v", tokens * shape.valueDim);
     inputs.rates = fields.floats("rates", tokens * 3);
     inputs.momentum = fields.floats("momentum", tokens);
-    inputs.weights = fields.inputWeights("", shape);
-    inputs.normWeights = fields.inputWeights("Norm", shape);
-    inputs.mainWeights = fields.inputWeights("Main", shape);
-    inputs.momenta = fields.inputWeights("Momentum", shape);
-    if (!inputs.q || !inputs.k || !inputs.v || !inputs.rates || !inputs.weights) {
-      fields.wrong("a tensor", "q, k, v, rates, w0, w1, w2");
+    inputs.weights = readOnly(fields.weights("", shape));
+    inputs.norms = readOnly(fields.norms("Norm", shape));
+    inputs.mainWeights = readOnly(fields.weights("Main", shape));
+    inputs.momenta = readOnly(fields.weights("Momentum", shape));
+    if (!inputs.weights) fields.wrong("a tensor", "w0, w1, w2");
+    if (has(program, ProgramStep::Kind::kApply) && !inputs.q) fields.wrong("a tensor", "q");
+    if (has(program, ProgramStep::Kind::kUpdate) && (!inputs.k || !inputs.v || !inputs.rates)) {
+      fields.wrong("a tensor", "k, v, rates");
+    }
+    if ((inputs.mainWeights && options.weightNorm != WeightNorm::kPre) ||
+        (inputs.norms && options.weightNorm == WeightNorm::kNone) ||
+        (inputs.momenta && inputs.momentum == nullptr)) {
+      fields.wrong("the sets that the options use", "Main, Norm, Momentum");
     }
   }
 };
@@ -161,6 +180,10 @@ void scan(const Napi::CallbackInfo& info) {
   outputs.weights = fields.weights("Out", call.shape);
   outputs.mainWeights = fields.weights("MainOut", call.shape);
   outputs.momenta = fields.weights("MomentumOut", call.shape);
+  outputs.norms = fields.norms("NormOut", call.shape);
+  if (outputs.norms && call.options.weightNorm == WeightNorm::kNone) {
+    fields.wrong("no tensor without a weight norm", "NormOut");
+  }
   if (outputs.output == nullptr && outputTokens(call.program) > 0) {
     fields.wrong("a tensor", "output");
   }
@@ -186,17 +209,31 @@ void scanBackward(const Napi::CallbackInfo& info) {
   ScanCotangents cotangents;
   cotangents.output =
       fields.floats("outputCotangent", s.rows * outputTokens(call.program) * s.valueDim);
-  cotangents.weights = fields.inputWeights("Cotangent", s);
+  cotangents.weights = readOnly(fields.weights("Cotangent", s));
+  cotangents.mainWeights = readOnly(fields.weights("MainCotangent", s));
+  cotangents.momenta = readOnly(fields.weights("MomentumCotangent", s));
+  cotangents.norms = readOnly(fields.norms("NormCotangent", s));
   ScanGradients gradients;
   gradients.weights = fields.weights("Gradient", s);
+  gradients.mainWeights = fields.weights("MainGradient", s);
+  gradients.momenta = fields.weights("MomentumGradient", s);
+  gradients.norms = fields.norms("NormGradient", s);
   gradients.q = fields.floats("qGradient", tokens * s.keyDim);
   gradients.k = fields.floats("kGradient", tokens * s.keyDim);
   gradients.v = fields.floats("vGradient", tokens * s.valueDim);
   gradients.rates = fields.floats("ratesGradient", tokens * 3);
   gradients.momentum = fields.floats("momentumGradient", tokens);
-  if (!gradients.weights || !gradients.q || !gradients.k || !gradients.v || !gradients.rates ||
-      (call.inputs.momentum != nullptr && gradients.momentum == nullptr)) {
-    fields.wrong("a tensor", "each gradient");
+  const ScanInputs& inputs = call.inputs;
+  const auto same = [](const void* input, const void* gradient) {
+    return (input != nullptr) == (gradient != nullptr);
+  };
+  if (!gradients.weights || !same(inputs.q, gradients.q) || !same(inputs.k, gradients.k) ||
+      !same(inputs.v, gradients.v) || !same(inputs.rates, gradients.rates) ||
+      !same(inputs.momentum, gradients.momentum) ||
+      !same(inputs.mainWeights.w0, gradients.mainWeights.w0) ||
+      !same(inputs.momenta.w0, gradients.momenta.w0) ||
+      !same(inputs.norms.w0, gradients.norms.w0)) {
+    fields.wrong("a tensor for the gradient of each input", "gradients");
   }
   check(env, fastWeightScanBackward(*environment.device, s, call.program, call.options, call.inputs,
                                     *tape, cotangents, gradients));

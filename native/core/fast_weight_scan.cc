@@ -72,11 +72,14 @@ class Forward {
     newtonSchulz_ = workspace_.take(engine_.newtonSchulzForwardFloats());
 
     const ScanInputs& inputs = engine_.inputs;
-    if (engine_.hasNorms()) {
-      engine_.gather(inputs.normWeights ? inputs.normWeights : inputs.weights, step_);
-      engine_.rowNorms(step_, norms_);
-    }
     engine_.gather(inputs.weights, live_);
+    if (engine_.hasNorms()) {
+      if (inputs.norms) {
+        engine_.gatherNorms(inputs.norms, norms_);
+      } else {
+        engine_.rowNorms(live_, norms_);
+      }
+    }
     if (engine_.hasMain()) {
       engine_.gather(inputs.mainWeights ? inputs.mainWeights : inputs.weights, main_);
     }
@@ -223,6 +226,7 @@ class Forward {
     if (outputs_.weights) engine_.scatter(live_, outputs_.weights);
     if (outputs_.mainWeights) engine_.scatter(main_, outputs_.mainWeights);
     if (outputs_.momenta) engine_.scatter(d_, outputs_.momenta);
+    if (outputs_.norms) engine_.scatterNorms(norms_, outputs_.norms);
   }
 
   static size_t bytesOf(const WeightSet& set) {

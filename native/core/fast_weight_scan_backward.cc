@@ -92,25 +92,43 @@ class Backward {
     newtonSchulz_ = workspace_.take(engine_.newtonSchulzBackwardFloats());
     iterates_ = workspace_.take(recomputedIterateFloats());
 
-    const ScanInputs& inputs = engine_.inputs;
-    if (engine_.hasNorms()) {
-      engine_.gather(inputs.normWeights ? inputs.normWeights : inputs.weights, stepCotangent_);
-      engine_.rowNorms(stepCotangent_, norms_);
-      device_.zero(normsCotangent_, static_cast<size_t>(normRows) * sizeof(float));
-    }
-    if (cotangents_.weights) {
-      engine_.gather(cotangents_.weights, liveCotangent_);
-    } else {
-      zero(liveCotangent_);
-    }
-    if (engine_.hasMain()) zero(mainCotangent_);
-    if (engine_.hasMomentum()) zero(momentumCotangent_);
+    if (engine_.hasNorms()) startNorms();
+    gatherOrZero(cotangents_.weights, liveCotangent_);
+    if (engine_.hasMain()) gatherOrZero(cotangents_.mainWeights, mainCotangent_);
+    if (engine_.hasMomentum()) gatherOrZero(cotangents_.momenta, momentumCotangent_);
     const int64_t tokens = shape().rows * shape().tokens;
     zeroGradient(gradients_.q, tokens * shape().keyDim);
     zeroGradient(gradients_.k, tokens * shape().keyDim);
     zeroGradient(gradients_.v, tokens * shape().valueDim);
     zeroGradient(gradients_.rates, tokens * 3);
     zeroGradient(gradients_.momentum, tokens);
+  }
+
+  void startNorms() {
+    if (engine_.inputs.norms) {
+      engine_.gatherNorms(engine_.inputs.norms, norms_);
+    } else {
+      engine_.gather(engine_.inputs.weights, stepCotangent_);
+      engine_.rowNorms(stepCotangent_, norms_);
+    }
+    if (cotangents_.norms) {
+      engine_.gatherNorms(cotangents_.norms, normsCotangent_);
+    } else {
+      zeroNormsCotangent();
+    }
+  }
+
+  void zeroNormsCotangent() {
+    const int64_t rows = WeightSet::normRows(shape());
+    device_.zero(normsCotangent_, static_cast<size_t>(rows) * sizeof(float));
+  }
+
+  void gatherOrZero(const FastWeights<const float>& from, const WeightSet& set) {
+    if (from) {
+      engine_.gather(from, set);
+    } else {
+      zero(set);
+    }
   }
 
   WeightSet mainBefore(size_t index) const {
@@ -331,15 +349,27 @@ class Backward {
     });
   }
 
-  /// The initial weights are the first live weights, the first main weights, and set the norms.
+  /// The initial weights are the first live weights and, where the scan did not have others, the
+  /// first main weights and what the norms are of.
   void finish() {
     if (engine_.ranks() > 1) {
       engine_.options.communicator->sum(liveCotangent_.count(), liveCotangent_.data());
     }
-    if (engine_.hasMain() && !engine_.inputs.mainWeights) {
+    if (gradients_.mainWeights) {
+      engine_.scatter(mainCotangent_, gradients_.mainWeights);
+    } else if (engine_.hasMain()) {
       device_.axpby(liveCotangent_.count(), 1, mainCotangent_.data(), 1, liveCotangent_.data());
     }
-    if (engine_.hasNorms() && !engine_.options.detachNorm && !engine_.inputs.normWeights) {
+    if (gradients_.momenta) engine_.scatter(momentumCotangent_, gradients_.momenta);
+    if (engine_.hasNorms()) finishNorms();
+    engine_.scatter(liveCotangent_, gradients_.weights);
+  }
+
+  void finishNorms() {
+    if (engine_.options.detachNorm) zeroNormsCotangent();
+    if (gradients_.norms) {
+      engine_.scatterNorms(normsCotangent_, gradients_.norms);
+    } else if (!engine_.options.detachNorm) {
       const int64_t rows02 = WeightSet::normRows02(shape());
       engine_.gather(engine_.inputs.weights, stepCotangent_);
       device_.rowNormsBackward(rows02, shape().keyDim, stepCotangent_.data(), norms_,
@@ -348,7 +378,6 @@ class Backward {
                                stepCotangent_.data1(), norms_ + rows02, normsCotangent_ + rows02,
                                liveCotangent_.data1());
     }
-    engine_.scatter(liveCotangent_, gradients_.weights);
   }
 
   const ScanEngine& engine_;

@@ -60,6 +60,26 @@ void ScanEngine::rowNorms(const WeightSet& set, float* norms) const {
   device.rowNorms(shape.rows * shape.valueDim, shape.hiddenDim, set.data1(), norms + rows02);
 }
 
+void ScanEngine::gatherNorms(const FastWeights<const float>& from, float* norms) const {
+  const int64_t hidden = shape.hiddenDim, rows02 = WeightSet::normRows02(shape);
+  const size_t bytes = static_cast<size_t>(hidden) * kFloat;
+  for (int64_t row = 0; row < shape.rows; ++row) {
+    device.copy(norms + 2 * row * hidden, from.w0 + row * hidden, bytes);
+    device.copy(norms + (2 * row + 1) * hidden, from.w2 + row * hidden, bytes);
+  }
+  device.copy(norms + rows02, from.w1, static_cast<size_t>(shape.rows * shape.valueDim) * kFloat);
+}
+
+void ScanEngine::scatterNorms(const float* norms, const FastWeights<float>& to) const {
+  const int64_t hidden = shape.hiddenDim, rows02 = WeightSet::normRows02(shape);
+  const size_t bytes = static_cast<size_t>(hidden) * kFloat;
+  for (int64_t row = 0; row < shape.rows; ++row) {
+    device.copy(to.w0 + row * hidden, norms + 2 * row * hidden, bytes);
+    device.copy(to.w2 + row * hidden, norms + (2 * row + 1) * hidden, bytes);
+  }
+  device.copy(to.w1, norms + rows02, static_cast<size_t>(shape.rows * shape.valueDim) * kFloat);
+}
+
 double ScanEngine::meanMomentum(const ProgramStep& step, float* betas) const {
   device.sumRows(shape.rows, step.tokens(), shape.tokens, inputs.momentum + step.start, betas);
   double tokens = static_cast<double>(step.tokens());

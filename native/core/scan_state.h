@@ -64,6 +64,9 @@ class ScanEngine {
 
   /// norms [WeightSet::normRows] of `set`.
   void rowNorms(const WeightSet& set, float* norms) const;
+  /// Row norms into the algorithm's layout, w0 above w2 in each row and w1 behind, and back.
+  void gatherNorms(const FastWeights<const float>& from, float* norms) const;
+  void scatterNorms(const float* norms, const FastWeights<float>& to) const;
   /// betas [rows] = mean of the momentum coefficients over [start, end), over all ranks.
   /// `betas` has room for one float more. Returns the number of tokens of all ranks.
   double meanMomentum(const ProgramStep& step, float* betas) const;

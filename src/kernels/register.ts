@@ -3,7 +3,7 @@ import { registerGradient } from '@tensorflow/tfjs-core';
 import { registerChainedOps } from '../backend/chained_ops';
 import { registerCpuBackend } from '../backend/register';
 import { newtonSchulzGradient, newtonSchulzKernels } from './fast_weights/newton_schulz';
-import { scanGradients, scanKernels } from './fast_weights/scan';
+import { scanGradient, scanKernels } from './fast_weights/scan';
 import { registerGradients } from './gradients/register';
 import { nativeKernels } from './native_kernels';
 import { optimizerKernels } from './optimizers';
@@ -22,7 +22,7 @@ registerCpuBackend(
 );
 registerGradients();
 for (const gradient of [
-  ...scanGradients,
+  scanGradient,
   newtonSchulzGradient,
   ...sequenceGradients,
   dropoutGradient,

@@ -1,12 +1,12 @@
 import type { Handle } from './tensor_storage_addon';
 
-/** Handles of w0, w1, w2 under names with a suffix, such as `w0Out`; all three or none. */
-type WeightHandles<Suffix extends string> = Partial<
-  Record<`w0${Suffix}` | `w1${Suffix}` | `w2${Suffix}`, Handle>
->;
-
-/** Sizes, program and options of a scan, and the handles of its inputs (0: none). */
-export interface ScanFields extends WeightHandles<''> {
+/**
+ * Sizes, program and options of a scan, and the handles of its tensors by name: q, k, v, rates,
+ * momentum, and w0, w1, w2 alone and followed by Main, Momentum and Norm, for inputs as they are, for
+ * outputs followed by Out, in the backward by Gradient and (for outputs) Cotangent. A tensor that
+ * native code does not need may be absent.
+ */
+export interface ScanFields extends Record<string, unknown> {
   rows: number;
   tokens: number;
   keyDim: number;
@@ -22,11 +22,6 @@ export interface ScanFields extends WeightHandles<''> {
   method: 'standard' | 'gram';
   normEpsilon: number;
   newtonSchulzEpsilon: number;
-  q: Handle;
-  k: Handle;
-  v: Handle;
-  rates: Handle;
-  momentum: Handle;
   /** Tensor that owns the tape; 0 keeps none. */
   tape: Handle;
 }
@@ -48,18 +43,7 @@ export interface NewtonSchulzFields {
 
 /** Fast-weight functions of the addon (native/binding/fast_weights.cc). */
 export interface FastWeightAddon {
-  fastWeightScan(
-    fields: ScanFields & { output: Handle } & WeightHandles<'Out' | 'MainOut' | 'MomentumOut'>,
-  ): void;
-  fastWeightScanBackward(
-    fields: ScanFields & {
-      outputCotangent: Handle;
-      qGradient: Handle;
-      kGradient: Handle;
-      vGradient: Handle;
-      ratesGradient: Handle;
-      momentumGradient: Handle;
-    } & WeightHandles<'Cotangent' | 'Gradient'>,
-  ): void;
+  fastWeightScan(fields: ScanFields & { output: Handle }): void;
+  fastWeightScanBackward(fields: ScanFields & { outputCotangent: Handle }): void;
   newtonSchulz(fields: NewtonSchulzFields): void;
 }

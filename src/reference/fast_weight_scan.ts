@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { FastWeightInputs, FastWeightScanOptions } from '../ops/fast_weight_scan';
-import type { FastWeights } from '../ops/fast_weight_state';
+import type { FastWeightNorms, FastWeightStateParts, FastWeights } from '../ops/fast_weight_state';
 import type { Program, ProgramStep } from '../ops/programs';
 import { silu } from './activations';
 import { newtonSchulz } from './newton_schulz';
@@ -10,13 +10,10 @@ import { detach, norm } from './norms';
 export interface ReferenceScanResult {
   /** [rows, tokens of all applies, valueDim]: every apply's result in program order */
   output: tf.Tensor3D;
-  state: {
-    /** The final weights as they are read. */
-    weights: FastWeights;
-    /** The final weights as they are stored; differs from `weights` for weightNorm 'pre'. */
+  /** What a further scan goes on from. */
+  state: FastWeightStateParts & {
+    /** The final weights as they are stored; other than `weights` for weightNorm 'pre'. */
     mainWeights: FastWeights;
-    /** The momenta after the last update, where `momentum` was given. */
-    momenta?: FastWeights;
   };
 }
 
@@ -27,7 +24,7 @@ function each(f: (name: (typeof names)[number]) => tf.Tensor): FastWeights {
 }
 
 /** f(x) = w1 (silu(w0 x) * (w2 x)) on x [rows, tokens, keyDim] -> [rows, tokens, valueDim]. */
-function apply(w: FastWeights, x: tf.Tensor3D): tf.Tensor3D {
+export function fastWeightApply(w: FastWeights, x: tf.Tensor3D): tf.Tensor3D {
   const gate = tf.matMul(x, w.w0, false, true);
   const up = tf.matMul(x, w.w2, false, true);
   return tf.matMul(tf.mul(silu(gate), up), w.w1, false, true);
@@ -58,40 +55,43 @@ function descent(w: FastWeights, k: tf.Tensor3D, v: tf.Tensor3D, rates: tf.Tenso
  * tensor it is given.
  *
  * @param inputs shapes at {@link FastWeightInputs}
- * @param weights the initial weights
- * @param program ranges may overlap, repeat and leave gaps; at least one apply
+ * @param weights the initial weights, or the state of an earlier scan
+ * @param program ranges may overlap, repeat and leave gaps
  * @returns new tensors, the caller's to dispose
  */
 export function fastWeightScan(
   inputs: FastWeightInputs,
-  weights: FastWeights,
+  weights: FastWeights | FastWeightStateParts,
   program: Program,
   options: FastWeightScanOptions = {},
 ): ReferenceScanResult {
+  const start: FastWeightStateParts = 'weights' in weights ? weights : { weights };
+  const { q, k, v, rates, momentum } = inputs;
   const { optimizer = 'gd', weightNorm = 'post', detachNorm = false } = options;
   const schedule = optimizer === 'muon' ? (options.newtonSchulz ?? 'you5') : undefined;
   return tf.tidy(() => {
     const rowNorms = each((name) => {
-      const rowNorm = norm(weights[name], [2]);
+      const given = start.norms && tf.expandDims(start.norms[name], 2);
+      const rowNorm = given ?? norm(start.weights[name], [2]);
       return detachNorm ? detach(rowNorm) : rowNorm;
     });
     const tokens = (x: tf.Tensor3D, { start, end }: ProgramStep) =>
       tf.slice(x, [0, start, 0], [-1, end - start, -1]);
     const outputs: tf.Tensor3D[] = [];
-    let live = weights;
-    let main = weights;
-    let momenta: FastWeights | undefined;
-    if (inputs.momentum) momenta = each((name) => tf.zerosLike(weights[name]));
+    let live = start.weights;
+    let main = start.mainWeights ?? live;
+    let { momenta } = start;
+    if (momentum) momenta ??= each((name) => tf.zerosLike(live[name]));
 
     for (const step of program) {
       if (step.kind === 'apply') {
-        outputs.push(apply(live, tokens(inputs.q, step)));
+        outputs.push(fastWeightApply(live, tokens(q as tf.Tensor3D, step)));
         continue;
       }
-      const read = [inputs.k, inputs.v, inputs.rates].map((x) => tokens(x, step));
+      const read = [k, v, rates].map((x) => tokens(x as tf.Tensor3D, step));
       let delta = descent(live, read[0], read[1], read[2]);
-      if (inputs.momentum && momenta) {
-        const beta = tf.mean(tokens(inputs.momentum, step), 1, true);
+      if (momentum && momenta) {
+        const beta = tf.mean(tokens(momentum, step), 1, true);
         const [direction, before] = [delta, momenta];
         delta = each((name) => tf.add(direction[name], tf.mul(beta, before[name])));
         momenta = delta;
@@ -115,9 +115,18 @@ export function fastWeightScan(
 
     // Clones, so that no result is an input or another result: each can be disposed by itself.
     const own = (from: FastWeights) => each((name) => tf.clone(from[name]));
-    const state: ReferenceScanResult['state'] = { weights: own(live), mainWeights: own(main) };
+    const final = own(live);
+    const state: ReferenceScanResult['state'] = {
+      weights: final,
+      mainWeights: weightNorm === 'pre' ? own(main) : final,
+      weightNorm,
+    };
     if (momenta) state.momenta = own(momenta);
-    const result: ReferenceScanResult = { output: tf.concat(outputs, 1), state };
-    return result as ReferenceScanResult & tf.TensorContainerObject;
-  });
+    if (weightNorm !== 'none') {
+      state.norms = each((name) => tf.squeeze(rowNorms[name], [2])) as unknown as FastWeightNorms;
+    }
+    const [rows, valueDim] = final.w1.shape;
+    const output = outputs.length > 0 ? tf.concat(outputs, 1) : tf.zeros([rows, 0, valueDim]);
+    return { output, state } as unknown as tf.TensorContainerObject;
+  }) as unknown as ReferenceScanResult;
 }

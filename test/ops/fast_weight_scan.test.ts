@@ -70,13 +70,13 @@ test.each<[string, string, RegExp, () => Change]>([
   [
     'a wrong shape',
     'ERR_SHAPE',
-    /Expected shape \[2, 8, 10\] for w1 but got shape \[2,10,8\]/,
+    /Expected shape \[2, valueDim, 10\] for w1 but got shape \[2,10,8\]/,
     () => ({ weights: { w1: tf.zeros([rows, hidden, valueDim]) } }),
   ],
   [
     'no tokens',
     'ERR_SHAPE',
-    /Expected shape \[rows, tokens, keyDim\] for q/,
+    /Expected shape \[2, tokens, 6\] for q/,
     () => ({ inputs: { q: tf.zeros([rows, 0, keyDim]) } }),
   ],
   [
@@ -122,10 +122,10 @@ test.each<[string, string, RegExp, () => Change]>([
     () => ({ program: step(0, 5, 'erase') }),
   ],
   [
-    'a program without an apply',
+    'a program without a step',
     'ERR_PROGRAM',
-    /at least one apply for program/,
-    () => ({ program: [{ kind: 'update', start: 0, end: 4 }] }),
+    /at least one step for program/,
+    () => ({ program: [] }),
   ],
   [
     'NaN step sizes',
@@ -260,7 +260,10 @@ test('a scan that a backward follows runs the standard method, whatever was aske
     const gradients = (newtonSchulzMethod: 'standard' | 'gram') => {
       const options = { optimizer: 'muon', memory: 'recompute', newtonSchulzMethod } as const;
       const scan = (k: tf.Tensor) => scanWith({ inputs: { k }, options }).output as tf.Tensor;
-      const { value, grad } = tf.valueAndGrad(scan)(inputs().k, tf.ones([rows, tokens, valueDim]));
+      const { value, grad } = tf.valueAndGrad(scan)(
+        inputs().k as tf.Tensor,
+        tf.ones([rows, tokens, valueDim]),
+      );
       return [value.dataSync(), grad.dataSync()];
     };
     const output = (newtonSchulzMethod: 'standard' | 'gram') =>

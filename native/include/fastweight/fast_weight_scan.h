@@ -38,8 +38,8 @@ struct ScanOptions {
   Communicator* communicator = nullptr;
 };
 
-/// A set of fast weights, or of their gradients or momenta.
-/// w0, w2 [rows, hiddenDim, keyDim], w1 [rows, valueDim, hiddenDim].
+/// A set of fast weights, or of their gradients or momenta: w0, w2 [rows, hiddenDim, keyDim],
+/// w1 [rows, valueDim, hiddenDim]. Of row norms: w0, w2 [rows, hiddenDim], w1 [rows, valueDim].
 template <typename Float>
 struct FastWeights {
   Float* w0 = nullptr;
@@ -53,16 +53,17 @@ struct ScanInputs {
   /// The weights that f uses first.
   FastWeights<const float> weights;
   /// q, k [rows, tokens, keyDim], v [rows, tokens, valueDim], rates [rows, tokens, 3] (step sizes
-  /// of w0, w1, w2), momentum [rows, tokens] or null.
+  /// of w0, w1, w2), momentum [rows, tokens] or null. q may be null where the program has no apply;
+  /// k, v and rates where it has no update.
   const float* q = nullptr;
   const float* k = nullptr;
   const float* v = nullptr;
   const float* rates = nullptr;
   const float* momentum = nullptr;
-  /// Where a scan goes on from an earlier one's state: the weights that carry the row norms to
-  /// renormalise to (the very first ones), the main weights of WeightNorm::kPre, and the momenta.
-  /// Each absent set is `weights`, `weights`, zero.
-  FastWeights<const float> normWeights, mainWeights, momenta;
+  /// Where a scan goes on from an earlier one's state: the row norms to renormalise to, the main
+  /// weights of WeightNorm::kPre, and the momenta (with `momentum`). An absent set is the row norms
+  /// of `weights`, `weights`, zero.
+  FastWeights<const float> norms, mainWeights, momenta;
 };
 
 /// Absent sets are not written.
@@ -70,19 +71,20 @@ struct ScanOutputs {
   /// [rows, outputTokens(program), valueDim]
   float* output = nullptr;
   FastWeights<float> weights, mainWeights, momenta;
+  /// The row norms renormalised to; not with WeightNorm::kNone.
+  FastWeights<float> norms;
 };
 
 /// Cotangents of outputs; an absent one is zero.
 struct ScanCotangents {
   const float* output = nullptr;
-  FastWeights<const float> weights;
+  FastWeights<const float> weights, mainWeights, momenta, norms;
 };
 
-/// Gradients of inputs, each overwritten. `momentum` may be null where the scan had none.
-/// The weights' gradient takes them as their own `normWeights` and `mainWeights`, as in a scan that
-/// starts from them.
+/// Gradients of inputs, each overwritten; null for an input that the scan did not have. Where norms
+/// or main weights were absent, the weights' gradient goes through them as what they stood for.
 struct ScanGradients {
-  FastWeights<float> weights;
+  FastWeights<float> weights, mainWeights, momenta, norms;
   float* q = nullptr;
   float* k = nullptr;
   float* v = nullptr;
