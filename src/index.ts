@@ -19,6 +19,9 @@ export { GatedMlp, type GatedMlpConfig } from './layers/gated_mlp';
 export type { ParameterLayerArgs } from './layers/parameter_layer';
 export { RmsNorm } from './layers/rms_norm';
 export { LanguageModelHead, TokenEmbedding, type VocabularyConfig } from './layers/token_embedding';
+export { VideoAttention } from './layers/video_attention';
+export type { VideoAttentionConfig } from './layers/video_attention_config';
+export { VideoCache } from './layers/video_cache';
 export { loadParameters, saveParameters, writeParameters } from './models/checkpoint_parameters';
 export { languageModel, languageModelLoss } from './models/language_model';
 export {

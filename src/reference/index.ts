@@ -2,6 +2,7 @@
 import { fastWeightScan } from './fast_weight_scan';
 import { evaluateLanguageModel } from './language_model';
 import { newtonSchulz } from './newton_schulz';
+import { evaluateVideoLayer } from './video_layer';
 
 export { silu, stepSizes } from './activations';
 export { attention, slidingWindowAttention } from './attention';
@@ -16,16 +17,20 @@ export * from './newton_schulz';
 export { l2Norm, rmsNorm } from './norms';
 export { shiftedCausalProgram } from './programs';
 export { rotaryEmbedding } from './rotary';
+export { videoRotaryEmbedding } from './rotary_axes';
+export { evaluateVideoLayer, type VideoLayerEvaluation, videoLayer } from './video_layer';
 
 /** What golden cases run on; another implementation has the same signatures. */
 export interface Implementation {
   fastWeightScan: typeof fastWeightScan;
   newtonSchulz: typeof newtonSchulz;
   evaluateLanguageModel: typeof evaluateLanguageModel;
+  evaluateVideoLayer: typeof evaluateVideoLayer;
 }
 
 export const referenceImplementation: Implementation = {
   fastWeightScan,
   newtonSchulz,
   evaluateLanguageModel,
+  evaluateVideoLayer,
 };

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import * as layers from '@tensorflow/tfjs-layers';
 
+import { VideoAttention } from '../layers/video_attention';
 import { writeParameters } from '../models/checkpoint_parameters';
 import { languageModel, languageModelLoss } from '../models/language_model';
 import { namedVariables } from '../models/named_parameters';
@@ -24,6 +26,34 @@ export const nativeImplementation: Implementation = {
         );
         return { logits: model.apply(ids) as tf.Tensor3D, loss, gradients };
       }) as ReturnType<Implementation['evaluateLanguageModel']>;
+    } finally {
+      model.dispose();
+    }
+  },
+  evaluateVideoLayer(params, x, cotangent, config) {
+    const name = 'layer';
+    const input = layers.input({ shape: x.shape.slice(1) });
+    const layer = new VideoAttention({ ...config, name });
+    const model = layers.model({
+      inputs: input,
+      outputs: layer.apply(input) as layers.SymbolicTensor,
+    });
+    try {
+      const named = Object.entries(params).map(([key, value]) => [`${name}.${key}`, value]);
+      writeParameters(model, Object.fromEntries(named));
+      const variables = [...namedVariables(model).values()];
+      return tf.tidy(() => {
+        const leaf = tf.variable(x);
+        const weighted = () =>
+          tf.sum<tf.Scalar>(tf.mul(model.apply(leaf, { training: true }) as tf.Tensor, cotangent));
+        const { grads } = tf.variableGrads(weighted, [leaf, ...variables]);
+        const gradients: Record<string, tf.Tensor> = { x: grads[leaf.name] };
+        for (const [key, variable] of namedVariables(model)) {
+          gradients[key.slice(name.length + 1)] = grads[variable.name];
+        }
+        leaf.dispose();
+        return { y: model.apply(x) as tf.Tensor4D, gradients };
+      }) as ReturnType<Implementation['evaluateVideoLayer']>;
     } finally {
       model.dispose();
     }

@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 import type { HostTensor } from '../io/safetensors';
+import type { VideoAttentionConfig } from '../layers/video_attention_config';
 import { fromPublishedConfig } from '../models/language_model_config';
 import { expected } from '../native/errors';
 import type { FastWeightScanOptions } from '../ops/fast_weight_scan';
+import type { NewtonSchulzSchedule } from '../ops/newton_schulz_schedule';
 import type { ProgramStep } from '../ops/programs';
 import type { Implementation } from '../reference';
 import { type GoldenCase, withPrefix } from './cases';
@@ -161,9 +163,50 @@ const runLanguageModel: CaseRunner = (golden, { evaluateLanguageModel }) => {
   };
 };
 
+const runVideoLayer: CaseRunner = (golden, { evaluateVideoLayer }) => {
+  const { settings } = golden;
+  const grid = settings.grid as number[];
+  const config: VideoAttentionConfig = {
+    dim: settings.dim as number,
+    numHeads: settings.num_heads as number,
+    fwHeadDim: settings.fw_head_dim as number,
+    interMulti: settings.inter_multi as number,
+    windowFrames: settings.window_frames as number,
+    gridHeight: grid[0],
+    gridWidth: grid[1],
+    numRepeat: settings.num_repeat as number,
+    kvCacheSize: settings.kv_cache_size as number,
+    useMuon: settings.muon as boolean,
+    newtonSchulz: settings.newton_schulz as string as NewtonSchulzSchedule,
+    qkvSilu: settings.qkv_silu as boolean,
+    qkL2Norm: settings.qk_l2_norm as boolean,
+    learnableTttScale: true,
+    eps: 1e-6,
+  };
+  const { x, y, cotangent } = withPrefix(golden, '', ['x', 'y', 'cotangent']);
+  const results = tf.tidy(() => {
+    const tensors = toTensors({ x, cotangent });
+    // The files put the windows of all batch elements on one axis.
+    const [input, weights] = [tensors.x, tensors.cotangent].map((tensor) =>
+      tf.reshape(tensor, [settings.batch as number, -1, x.shape[1], x.shape[2]]),
+    ) as tf.Tensor4D[];
+    const params = toTensors(withPrefix(golden, 'param.'));
+    const computed = evaluateVideoLayer(params, input, weights, config);
+    const gradients = { ...computed.gradients, x: tf.reshape(computed.gradients.x, x.shape) };
+    return { outputs: { y: tf.reshape(computed.y, y.shape) }, gradients };
+  });
+  return {
+    tolerance: config.useMuon ? contract.modelWithMuon : contract.model,
+    outputs: { y },
+    gradients: withPrefix(golden, 'grad.'),
+    results,
+  };
+};
+
 /** How each kind of case is computed. */
 export const runners: Readonly<Record<string, CaseRunner>> = {
   fast_weight_scan: runScan,
   newton_schulz: runNewtonSchulz,
   language_model: runLanguageModel,
+  ar_video_layer: runVideoLayer,
 };

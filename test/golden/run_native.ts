@@ -1,4 +1,4 @@
-// Runs the golden cases of operations and language models on the native CPU device and prints JSON:
+// Runs the golden cases of operations and models on the native CPU device and prints JSON:
 // the instruction set, each case's fault ('' where it passed), and a hash of every computed bit. Run
 // with FASTWEIGHT_ISA or FASTWEIGHT_NUM_THREADS set.
 import '../../src';
@@ -31,10 +31,11 @@ async function main(folder: string): Promise<void> {
     fastWeightScan: hashed(nativeImplementation.fastWeightScan),
     newtonSchulz: hashed(nativeImplementation.newtonSchulz),
     evaluateLanguageModel: hashed(nativeImplementation.evaluateLanguageModel),
+    evaluateVideoLayer: hashed(nativeImplementation.evaluateVideoLayer),
   };
   const faults: [name: string, message: string][] = [];
   for (const file of findCases(folder)) {
-    if (!/ops|lm_/.test(path.relative(folder, file))) continue;
+    if (!/ops|lm_|ar_video/.test(path.relative(folder, file))) continue;
     const { name, message } = await runCase(loadCase(file), implementation);
     faults.push([name, message]);
   }
