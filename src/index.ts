@@ -84,9 +84,10 @@ export {
 } from './training/checkpoint';
 export { clipByGlobalNorm, globalNorm } from './training/clip_gradients';
 export { bitsPerByte, meanLoss } from './training/evaluate';
+export type { LossFunction, TensorBatch } from './training/loss_gradients';
 export { type Schedule, type WarmupCosine, warmupCosine } from './training/schedule';
 export {
-  type LossFunction,
+  type DataCursor,
   type ScheduledOptimizer,
   type StepReport,
   Trainer,

@@ -12,6 +12,7 @@ import {
   readCheckpoint,
   type Schedule,
   sequentialBatches,
+  type TokenBatch,
   Trainer,
   warmupCosine,
   writeCheckpoint,
@@ -44,8 +45,8 @@ const paceSteps = 50;
 /** A model in training on a book, with all that a checkpoint has to bring back. */
 export class TrainingRun {
   readonly model: LayersModel;
-  readonly loss: LossFunction;
-  readonly trainer: Trainer;
+  readonly loss: LossFunction<TokenBatch>;
+  readonly trainer: Trainer<TokenBatch>;
   private readonly stepSeconds: number[] = [];
   private readonly heldOutText: Uint8Array;
 
@@ -56,7 +57,7 @@ export class TrainingRun {
     const { settings } = record;
     this.heldOutText = book.heldOut.subarray(0, settings.heldOutBytes);
     this.model = languageModel(settings.model, { seed: settings.seed });
-    this.loss = (ids, labels) => languageModelLoss(this.model, ids, labels);
+    this.loss = ({ ids, labels }) => languageModelLoss(this.model, ids, labels);
     this.trainer = new Trainer({
       parameters: namedVariables(this.model),
       loss: this.loss,

@@ -14,6 +14,8 @@ export interface TrainingCheckpoint {
   random: Int32Array;
   /** Loss of each step done; NaN for a step that was left out. */
   losses: Float32Array;
+  /** Place in the data, where the run keeps one besides the random state. */
+  cursor?: string;
   /** Whatever the training script keeps beside it. */
   metadata: Record<string, string>;
 }
@@ -30,7 +32,7 @@ const lossesName = 'losses';
  * @throws FastWeightError ERR_CHECKPOINT where the file cannot be written.
  */
 export function writeCheckpoint(path: string, checkpoint: TrainingCheckpoint): void {
-  const { step, parameters, optimizer, random, losses, metadata } = checkpoint;
+  const { step, parameters, optimizer, random, losses, cursor, metadata } = checkpoint;
   const tensors = new Map<string, HostTensor>();
   for (const [name, tensor] of parameters) tensors.set(parameterPrefix + name, tensor);
   for (const [name, tensor] of optimizer) tensors.set(optimizerPrefix + name, tensor);
@@ -38,7 +40,12 @@ export function writeCheckpoint(path: string, checkpoint: TrainingCheckpoint): v
   tensors.set(lossesName, { dtype: 'float32', shape: [losses.length], data: losses });
   writeSafetensors(path, {
     tensors,
-    metadata: { format, step: `${step}`, ...prefixed('user.', metadata) },
+    metadata: {
+      format,
+      step: `${step}`,
+      ...(cursor === undefined ? {} : { cursor }),
+      ...prefixed('user.', metadata),
+    },
   });
 }
 
@@ -64,7 +71,15 @@ export function readCheckpoint(path: string): TrainingCheckpoint {
     throw expected('ERR_CHECKPOINT', 'no further tensor', path, `'${name}'`);
   }
   const user = [...takePrefixed(new Map(Object.entries(metadata)), 'user.')];
-  return { step, parameters, optimizer, random, losses, metadata: Object.fromEntries(user) };
+  return {
+    step,
+    parameters,
+    optimizer,
+    random,
+    losses,
+    cursor: metadata.cursor,
+    metadata: Object.fromEntries(user),
+  };
 }
 
 function prefixed(prefix: string, values: Record<string, string>): Record<string, string> {

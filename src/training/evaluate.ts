@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import type { TokenBatch } from '../data/byte_dataset';
 import { expected } from '../native/errors';
-import type { LossFunction } from './trainer';
+import type { LossFunction } from './loss_gradients';
 
 /**
  * Mean loss over all labels of all batches that count, each batch weighted by how many it has. The
@@ -11,13 +11,14 @@ import type { LossFunction } from './trainer';
  * @returns nats a token, for a loss in nats
  * @throws FastWeightError ERR_RANGE when no label counts.
  */
-export function meanLoss(loss: LossFunction, batches: Iterable<TokenBatch>): number {
+export function meanLoss(loss: LossFunction<TokenBatch>, batches: Iterable<TokenBatch>): number {
   let sum = 0;
   let count = 0;
-  for (const { ids, labels } of batches) {
+  for (const batch of batches) {
+    const { ids, labels } = batch;
     tf.tidy(() => {
       const counted = tf.sum(tf.cast(tf.greaterEqual(labels, 0), 'int32')).dataSync()[0];
-      if (counted > 0) sum += counted * loss(ids, labels).dataSync()[0];
+      if (counted > 0) sum += counted * loss(batch).dataSync()[0];
       count += counted;
     });
     tf.dispose([ids, labels]);

@@ -1,15 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-import type { TokenBatch } from '../data/byte_dataset';
 import { Random } from '../data/random';
 import type { HostTensor } from '../io/safetensors';
 import { checkTensors, type TensorLayout } from '../io/tensor_layout';
 import { expected } from '../native/errors';
 import type { TrainingCheckpoint } from './checkpoint';
 import { clipByGlobalNorm, globalNorm } from './clip_gradients';
+import {
+  type LossFunction,
+  lossGradients,
+  type NamedGradient,
+  type TensorBatch,
+} from './loss_gradients';
 import type { Schedule } from './schedule';
-
-type NamedTensor = Awaited<ReturnType<tf.Optimizer['getWeights']>>[number];
 
 /** An optimizer whose learning rate is set before each step, such as AdamW and Muon. */
 export type ScheduledOptimizer = tf.Optimizer & {
@@ -18,18 +21,27 @@ export type ScheduledOptimizer = tf.Optimizer & {
   slotsOf(variable: tf.Variable): readonly string[];
 };
 
-/** Mean loss of a batch, a scalar. */
-export type LossFunction = (ids: tf.Tensor2D, labels: tf.Tensor2D) => tf.Scalar;
+/** A place in the data that a checkpoint keeps, such as how far an epoch has come. */
+export interface DataCursor {
+  /** The place as text. */
+  save(): string;
+  /** Goes to a place that `save` gave; throws for one that is none, before anything changes. */
+  restore(place: string): void;
+}
 
-export interface TrainerOptions {
+export interface TrainerOptions<Batch extends TensorBatch<Batch>> {
   /** What is trained, by published name. */
   parameters: ReadonlyMap<string, tf.Variable>;
-  loss: LossFunction;
-  /** A new batch, drawn with the given sequence; the trainer disposes it. */
-  nextBatch: (random: Random) => TokenBatch;
+  loss: LossFunction<Batch>;
+  /** A new batch, drawn with the given sequence; the trainer disposes its tensors. */
+  nextBatch: (random: Random) => Batch;
   optimizer: ScheduledOptimizer;
   schedule: Schedule;
   random: Random;
+  /** Where `nextBatch` reads, if that is more than the random sequence tells. */
+  cursor?: DataCursor;
+  /** Batches whose gradients a step averages, one at a time in memory. Default 1. */
+  batchesPerStep?: number;
   /** Gradients are scaled down to this global norm; default: as they are. */
   maxGradientNorm?: number;
   /** What to do with a step whose loss or gradient is not finite. Default 'error'. */
@@ -39,7 +51,7 @@ export interface TrainerOptions {
 export interface StepReport {
   /** The step's number; the first is 0. */
   step: number;
-  /** Mean loss of the batch before the update. */
+  /** Mean loss of the step's batches before the update. */
   loss: number;
   /** Global norm of the gradients before clipping. */
   gradientNorm: number;
@@ -48,17 +60,26 @@ export interface StepReport {
   skipped: boolean;
 }
 
-/** A training run: parameters, optimizer, schedule and the sequence that draws the batches. */
-export class Trainer {
+/**
+ * A training run: parameters, optimizer, schedule and the sequence that draws the batches, which are
+ * any tensors by name that the loss takes.
+ */
+export class Trainer<Batch extends TensorBatch<Batch>> {
   /** May be set anew between steps. */
   schedule: Schedule;
   /** Loss of each step done. */
   private readonly lossHistory: number[] = [];
 
-  constructor(private readonly options: TrainerOptions) {
+  /** @throws FastWeightError ERR_ARGUMENT without parameters, ERR_RANGE for no batches a step. */
+  constructor(private readonly options: TrainerOptions<Batch>) {
+    const { parameters, batchesPerStep = 1 } = options;
     this.schedule = options.schedule;
-    if (options.parameters.size === 0) {
+    if (parameters.size === 0) {
       throw expected('ERR_ARGUMENT', 'at least one', 'parameters', 'none');
+    }
+    if (!Number.isSafeInteger(batchesPerStep) || batchesPerStep < 1) {
+      const got = `${batchesPerStep}`;
+      throw expected('ERR_RANGE', 'an integer of at least 1', 'batchesPerStep', got);
     }
   }
 
@@ -67,23 +88,30 @@ export class Trainer {
     return this.lossHistory.length;
   }
 
-  /** Loss of each step done. */
+  /** Steps left out because their loss or gradient was not finite. */
+  get stepsSkipped(): number {
+    return this.lossHistory.filter(Number.isNaN).length;
+  }
+
+  /** Loss of each step done; NaN for a step that was skipped. */
   get losses(): readonly number[] {
     return this.lossHistory;
   }
 
   /**
-   * One step: draws a batch and updates the parameters by the gradient of its loss.
+   * One step: draws its batches and updates the parameters by the gradient of their mean loss.
    *
    * @throws FastWeightError ERR_NON_FINITE for a loss or gradient that is not finite, with the
    * parameters and the optimizer as they were, unless such steps are to be skipped.
    */
   step(): StepReport {
-    const { optimizer, nextBatch, random } = this.options;
+    const { optimizer } = this.options;
     const step = this.stepsDone;
     const learningRate = this.schedule(step);
     return tf.tidy(() => {
-      const { loss, gradients, gradientNorm } = this.gradients(nextBatch(random));
+      const { loss, gradients } = this.gradients();
+      const norm = globalNorm(gradients.map(({ tensor }) => tensor));
+      const [gradientNorm] = norm.dataSync();
       const skipped = !(Number.isFinite(loss) && Number.isFinite(gradientNorm));
       if (skipped) {
         this.refuseUnlessSkipping(step, loss, gradientNorm);
@@ -96,19 +124,12 @@ export class Trainer {
     });
   }
 
-  private gradients({ ids, labels }: TokenBatch) {
-    const variables = [...this.options.parameters.values()];
-    const { value, grads } = tf.variableGrads(() => this.options.loss(ids, labels), variables);
-    // A parameter that the batch does not reach still has moments, so that a checkpoint is whole.
-    const gradients = variables.map((variable) => {
-      const { name } = variable;
-      return { name, tensor: grads[name] ?? tf.zerosLike(variable) };
-    });
-    const norm = globalNorm(gradients.map(({ tensor }) => tensor));
-    return { loss: value.dataSync()[0], gradients, gradientNorm: norm.dataSync()[0] };
+  private gradients() {
+    const { parameters, loss, nextBatch, random, batchesPerStep = 1 } = this.options;
+    return lossGradients(loss, () => nextBatch(random), batchesPerStep, [...parameters.values()]);
   }
 
-  private clipped(gradients: NamedTensor[], norm: number): NamedTensor[] {
+  private clipped(gradients: NamedGradient[], norm: number): NamedGradient[] {
     const { maxGradientNorm } = this.options;
     if (maxGradientNorm === undefined) return gradients;
     const tensors = gradients.map(({ tensor }) => tensor);
@@ -124,7 +145,7 @@ export class Trainer {
 
   /** The run as it stands; `restore` of a trainer made with the same options goes on from it. */
   async checkpoint(metadata: Record<string, string> = {}): Promise<TrainingCheckpoint> {
-    const { parameters, optimizer, random } = this.options;
+    const { parameters, optimizer, random, cursor } = this.options;
     const weights = await optimizer.getWeights();
     const checkpoint = {
       step: this.stepsDone,
@@ -134,6 +155,7 @@ export class Trainer {
       ),
       random: random.save(),
       losses: Float32Array.from(this.lossHistory),
+      cursor: cursor?.save(),
       metadata,
     };
     // The tensor that counts the steps is made for the caller; the moments are the optimizer's.
@@ -145,16 +167,22 @@ export class Trainer {
    * Goes on from a checkpoint.
    *
    * @throws FastWeightError ERR_CHECKPOINT for a name, shape or dtype that is not this model's or
-   * optimizer's, before anything is changed.
+   * optimizer's, or a cursor where this run has none or the other way round; what the cursor itself
+   * throws passes through. Nothing is changed then.
    */
   async restore(checkpoint: TrainingCheckpoint): Promise<void> {
-    const { parameters, optimizer, random } = this.options;
+    const { parameters, optimizer, random, cursor } = this.options;
     checkTensors('parameter', parameters, checkpoint.parameters);
     checkTensors('optimizer weight', this.optimizerLayout(checkpoint), checkpoint.optimizer);
     if (!Random.isState(checkpoint.random)) {
       const got = `[${checkpoint.random.join(', ')}]`;
       throw expected('ERR_CHECKPOINT', 'four words, not all 0', 'the random state', got);
     }
+    if ((cursor === undefined) !== (checkpoint.cursor === undefined)) {
+      const [wanted, got] = cursor ? ['a cursor', 'none'] : ['no cursor', 'one'];
+      throw expected('ERR_CHECKPOINT', wanted, 'the place in the data', got);
+    }
+    if (checkpoint.cursor !== undefined) cursor?.restore(checkpoint.cursor);
     const weights = [...checkpoint.optimizer].map(([name, { data, shape, dtype }]) => ({
       name: this.fromPublished(name),
       tensor: tf.tensor(data, shape, dtype),

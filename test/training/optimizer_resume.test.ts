@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { TokenBatch } from '../../src/data/byte_dataset';
 import { Random } from '../../src/data/random';
 import { AdamW } from '../../src/optimizers/adamw';
 import { Muon } from '../../src/optimizers/muon';
@@ -7,7 +8,7 @@ import { normals, useNativeBackend } from '../support/operations';
 
 beforeAll(useNativeBackend);
 
-function makeTrainer(optimizer: ScheduledOptimizer): Trainer {
+function makeTrainer(optimizer: ScheduledOptimizer): Trainer<TokenBatch> {
   const parameter = (shape: number[], seed: number) =>
     tf.variable(tf.tensor(normals(tf.util.sizeFromShape(shape), seed), shape));
   const parameters = new Map([
@@ -26,7 +27,7 @@ function makeTrainer(optimizer: ScheduledOptimizer): Trainer {
       ids: tf.tensor2d([random.integer(6), random.integer(6)], [1, 2], 'int32'),
       labels: tf.tensor2d([1, 2], [1, 2], 'int32'),
     }),
-    loss: (ids, labels) => {
+    loss: ({ ids, labels }) => {
       const rows = tf.gather(table as tf.Tensor2D, tf.reshape(ids, [2]) as tf.Tensor1D);
       const logits = tf.add(tf.matMul(rows, weight as tf.Tensor2D, false, true), bias);
       const likelihoods = tf.mul(tf.logSoftmax(logits), tf.oneHot(tf.reshape(labels, [2]), 6));

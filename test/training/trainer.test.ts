@@ -4,7 +4,12 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 
-import { randomBatch, sequentialBatches, textBytes } from '../../src/data/byte_dataset';
+import {
+  randomBatch,
+  sequentialBatches,
+  type TokenBatch,
+  textBytes,
+} from '../../src/data/byte_dataset';
 import { Random } from '../../src/data/random';
 import { readSafetensors, type Safetensors, writeSafetensors } from '../../src/io/safetensors';
 import { languageModel, languageModelLoss } from '../../src/models/language_model';
@@ -12,7 +17,7 @@ import { namedVariables } from '../../src/models/named_parameters';
 import { AdamW } from '../../src/optimizers/adamw';
 import { readCheckpoint, writeCheckpoint } from '../../src/training/checkpoint';
 import { bitsPerByte, meanLoss } from '../../src/training/evaluate';
-import { Trainer, type TrainerOptions } from '../../src/training/trainer';
+import { type DataCursor, Trainer, type TrainerOptions } from '../../src/training/trainer';
 
 const text = textBytes(
   'It was the whiteness of the whale that above all things appalled me. '.repeat(9),
@@ -30,7 +35,7 @@ beforeAll(async () => {
 afterAll(() => fs.rmSync(folder, { recursive: true }));
 
 /** A tiny model in training. */
-function tiny(options: Partial<TrainerOptions> = {}, hiddenSize = 8) {
+function tiny(options: Partial<TrainerOptions<TokenBatch>> = {}, hiddenSize = 8) {
   const model = languageModel({
     vocabSize: 128,
     hiddenSize,
@@ -44,7 +49,7 @@ function tiny(options: Partial<TrainerOptions> = {}, hiddenSize = 8) {
     initializerRange: 0.05,
   });
   const parameters = namedVariables(model);
-  const loss = (ids: tf.Tensor2D, labels: tf.Tensor2D) => languageModelLoss(model, ids, labels);
+  const loss = ({ ids, labels }: TokenBatch) => languageModelLoss(model, ids, labels);
   const trainer = new Trainer({
     parameters,
     loss,
@@ -103,10 +108,10 @@ test('steps, checkpoints and evaluations leave no tensor behind', async () => {
 });
 
 /** A loss that is not a number from the second step on. */
-function failing(options: Partial<TrainerOptions> = {}) {
+function failing(options: Partial<TrainerOptions<TokenBatch>> = {}) {
   let calls = 0;
   const run = tiny({
-    loss: (ids, labels) => tf.mul(run.loss(ids, labels), calls++ === 1 ? Number.NaN : 1),
+    loss: (batch) => tf.mul(run.loss(batch), calls++ === 1 ? Number.NaN : 1),
     ...options,
   });
   return run;
@@ -134,6 +139,102 @@ test('where asked for, a step that is not finite is skipped', () => {
   expect(values()).toEqual(before);
   expect(trainer.step()).toMatchObject({ step: 2, skipped: false });
   expect(trainer.losses[1]).toBeNaN();
+  expect(trainer.stepsSkipped).toBe(1);
+});
+
+/** Fits y = slope x + offset to y = 3 x; examples come in turn, and the cursor is whose turn it is. */
+function regression(options: { batchesPerStep?: number; withCursor?: boolean } = {}) {
+  const { batchesPerStep, withCursor = true } = options;
+  const xs = [1, -2, 0.5, 3, -1, 2];
+  let turn = 0;
+  const cursor: DataCursor = {
+    save: () => `${turn}`,
+    restore: (place) => {
+      if (!/^\d+$/.test(place)) throw new RangeError(`${place} is no place`);
+      turn = Number(place);
+    },
+  };
+  const parameters = new Map(
+    ['slope', 'offset'].map((name) => [name, tf.variable(tf.scalar(0.5) as tf.Tensor)]),
+  );
+  const [slope, offset] = parameters.values();
+  const trainer = new Trainer({
+    parameters,
+    nextBatch: () => {
+      const x = xs[turn++ % xs.length];
+      return { x: tf.scalar(x), y: tf.scalar(3 * x) };
+    },
+    loss: ({ x, y }) => tf.square(tf.sub(tf.add(tf.mul(slope, x), offset), y)) as tf.Scalar,
+    optimizer: new AdamW({ weightDecay: 0 }),
+    schedule: () => 0.1,
+    random: new Random(1),
+    batchesPerStep,
+    cursor: withCursor ? cursor : undefined,
+  });
+  const values = () => [slope, offset].map((variable) => variable.dataSync()[0]);
+  return { trainer, values };
+}
+
+test('trains on batches of any tensors', () => {
+  const { trainer, values } = regression();
+  const losses = Array.from({ length: 200 }, () => trainer.step().loss);
+  expect(losses[0]).toBeCloseTo((3 - 1) ** 2);
+  expect(values()[0]).toBeCloseTo(3, 1);
+  expect(values()[1]).toBeCloseTo(0, 1);
+});
+
+test('averages the gradients of several batches a step and leaves no tensor behind', () => {
+  const { trainer, values } = regression({ batchesPerStep: 3 });
+  // At slope and offset 0.5 the residuals of x = 1, -2, 0.5 are 0.5 - 2.5 x.
+  const residuals = [1, -2, 0.5].map((x) => ({ x, residual: 0.5 - 2.5 * x }));
+  const mean = (of: (example: { x: number; residual: number }) => number) =>
+    residuals.reduce((sum, example) => sum + of(example), 0) / 3;
+  const gradient = [mean(({ x, residual }) => 2 * x * residual), mean((e) => 2 * e.residual)];
+  const { loss, gradientNorm } = trainer.step();
+  expect(loss).toBeCloseTo(
+    mean(({ residual }) => residual ** 2),
+    5,
+  );
+  expect(gradientNorm).toBeCloseTo(Math.hypot(...gradient), 5);
+  // AdamW's first step is the learning rate against the sign of the gradient.
+  expect(values()[0]).toBeCloseTo(0.6, 4);
+  const before = tf.memory().numTensors;
+  trainer.step();
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+test('the place in the data rides along in a checkpoint', async () => {
+  const unbroken = regression({ batchesPerStep: 4 });
+  for (let step = 0; step < 5; step++) unbroken.trainer.step();
+  const first = regression({ batchesPerStep: 4 });
+  for (let step = 0; step < 2; step++) first.trainer.step();
+  writeCheckpoint(file('cursor'), await first.trainer.checkpoint());
+  const checkpoint = readCheckpoint(file('cursor'));
+  expect(checkpoint.cursor).toBe('8');
+  const second = regression({ batchesPerStep: 4 });
+  await second.trainer.restore(checkpoint);
+  for (let step = 2; step < 5; step++) second.trainer.step();
+  expect(second.values()).toEqual(unbroken.values());
+  expect(second.trainer.losses).toEqual(unbroken.trainer.losses);
+});
+
+test.each([
+  ['where the run has none', { withCursor: false }, '8', /no cursor .* but got one/],
+  ['that is missing', {}, undefined, /a cursor for the place in the data but got none/],
+  ['that is no place', {}, 'nowhere', /nowhere is no place/],
+])('a cursor %s is refused and nothing changes', async (_, options, cursor, message) => {
+  const checkpoint = await regression().trainer.checkpoint();
+  const { trainer, values } = regression(options);
+  trainer.step();
+  const before = values();
+  await expect(trainer.restore({ ...checkpoint, cursor })).rejects.toThrow(message);
+  expect([trainer.stepsDone, values()]).toEqual([1, before]);
+});
+
+test('a step of no batches is refused', () => {
+  expect(() => regression({ batchesPerStep: 0 })).toThrow(
+    'Expected an integer of at least 1 for batchesPerStep but got 0',
+  );
 });
 
 describe('a checkpoint that does not fit is an ERR_CHECKPOINT and changes nothing', () => {
