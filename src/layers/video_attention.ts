@@ -18,6 +18,7 @@ import {
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { expected } from '../native/errors';
 import { silu, stepSizes } from '../ops/activations';
+import { fastWeightApply } from '../ops/fast_weight_apply';
 import {
   type FastWeightInputs,
   type FastWeightScanOptions,
@@ -42,6 +43,9 @@ import { interleavedWindowAttention, singleWindowAttention } from './window_atte
 
 /** Step size that a zero projection gives. */
 const baseStepSize = 0.001;
+
+/** Token inputs of a layer without momentum. */
+type FastTokens = Required<Omit<FastWeightInputs, 'momentum'>>;
 
 /** Frame, row and column of the tokens of windows at these times, an array for each axis. */
 function places(times: number[], config: VideoAttentionConfig): number[][] {
@@ -190,7 +194,7 @@ export class VideoAttention extends ParameterLayer {
     return this.config.dim / this.config.fwHeadDim;
   }
 
-  private fastInputs(x: Tensor3D, [q, k, v]: Tensor3D[], table: RotaryTable): FastWeightInputs {
+  private fastInputs(x: Tensor3D, [q, k, v]: Tensor3D[], table: RotaryTable): FastTokens {
     return {
       q: this.fastQueryOrKey(q, 0, table),
       k: this.fastQueryOrKey(k, 1, table),
@@ -221,7 +225,7 @@ export class VideoAttention extends ParameterLayer {
     return { w0: weights('w0'), w1: weights('w1'), w2: weights('w2') };
   }
 
-  private allWindows(heads: Tensor4D[], fast: FastWeightInputs): [Tensor4D, Tensor3D] {
+  private allWindows(heads: Tensor4D[], fast: FastTokens): [Tensor4D, Tensor3D] {
     const { tokens } = this;
     const { numRepeat } = this.config;
     const [rows, all] = fast.q.shape;
@@ -238,25 +242,16 @@ export class VideoAttention extends ParameterLayer {
   }
 
   /** The window that comes next: a noisy one reads the memory, a clean one is written to it. */
-  private nextWindow(
-    heads: Tensor4D[],
-    fast: FastWeightInputs,
-    cache: VideoCache,
-  ): [Tensor4D, Tensor3D] {
-    const [rows] = fast.q.shape;
+  private nextWindow(heads: Tensor4D[], fast: FastTokens, cache: VideoCache): [Tensor4D, Tensor3D] {
     const { tokens } = this;
     const memory = cache.memoryOf(this.name);
-    const weights = memory?.state.weights ?? this.startingWeights(rows);
+    const from = memory?.state ?? this.startingWeights(fast.q.shape[0]);
     if (!cache.writing) {
-      const program = [{ kind: 'apply', start: 0, end: tokens }] as const;
-      const read = fastWeightScanOutput(fast, weights, program, this.scanOptions);
-      return [singleWindowAttention(heads, memory), read];
+      return [singleWindowAttention(heads, memory), fastWeightApply(fast.q, from)];
     }
     const program = updateThenApply(tokens, tokens);
-    const { output, state } = fastWeightScan(fast, weights, program, this.scanOptions);
-    const last = (x: Tensor4D) =>
-      keep(slice(x, [0, tokens - this.cacheTokens, 0, 0], [-1, -1, -1, -1]));
-    for (const tensor of Object.values(state.weights) as Tensor[]) keep(tensor);
+    const { output, state } = fastWeightScan(fast, from, program, this.scanOptions);
+    const last = (x: Tensor4D) => slice(x, [0, tokens - this.cacheTokens, 0, 0], [-1, -1, -1, -1]);
     cache.remember(this.name, { state, k: last(heads[1]), v: last(heads[2]) });
     return [singleWindowAttention(heads), output];
   }

@@ -1,4 +1,4 @@
-import { dispose, type Tensor4D } from '@tensorflow/tfjs-core';
+import { dispose, keep, type Tensor4D, tensor_util } from '@tensorflow/tfjs-core';
 import type { FastWeightState } from '../ops/fast_weight_state';
 
 /** What one layer remembers of the clean windows that it has read. */
@@ -25,8 +25,9 @@ export class VideoCache {
     return this.layers.get(layer);
   }
 
-  /** Takes over the memory's tensors and frees those that it replaces. */
+  /** Takes over the memory's tensors, out of every tidy, and frees those that it replaces. */
   remember(layer: string, memory: WindowMemory): void {
+    for (const tensor of tensor_util.getTensorsInContainer({ ...memory })) keep(tensor);
     this.forget(this.layers.get(layer));
     this.layers.set(layer, memory);
   }
