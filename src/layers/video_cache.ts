@@ -1,4 +1,10 @@
-import { dispose, keep, type Tensor4D, tensor_util } from '@tensorflow/tfjs-core';
+import {
+  dispose,
+  keep,
+  type Tensor4D,
+  type TensorContainer,
+  tensor_util,
+} from '@tensorflow/tfjs-core';
 import type { FastWeightState } from '../ops/fast_weight_state';
 
 /** What one layer remembers of the clean windows that it has read. */
@@ -27,7 +33,8 @@ export class VideoCache {
 
   /** Takes over the memory's tensors, out of every tidy, and frees those that it replaces. */
   remember(layer: string, memory: WindowMemory): void {
-    for (const tensor of tensor_util.getTensorsInContainer({ ...memory })) keep(tensor);
+    for (const tensor of tensor_util.getTensorsInContainer(memory as unknown as TensorContainer))
+      keep(tensor);
     this.forget(this.layers.get(layer));
     this.layers.set(layer, memory);
   }
