@@ -79,8 +79,9 @@ export class FastWeightAttention extends ParameterLayer {
         splitHeads(v, config.numAttnHeads),
         { window: config.windowSize > 0 ? config.windowSize : undefined },
       );
-      const read = this.readFastWeights(x, [q, k, v]);
-      return this.linear('o_proj', add(joinHeads(attended), read));
+      const joined = joinHeads(attended);
+      if (config.numLactHeads === 0) return this.linear('o_proj', joined);
+      return this.linear('o_proj', add(joined, this.readFastWeights(x, [q, k, v])));
     });
   }
 

@@ -3,11 +3,11 @@ import { linearParameters, normal, ones, type ParameterSpec, zeros } from './par
 
 /** Settings of the LaCT layer: sliding-window attention and fast weights on the same q, k, v. */
 export interface FastWeightAttentionConfig {
-  /** Width of the residual stream; divisible by both head counts. */
+  /** Width of the residual stream; divisible by the head counts. */
   hiddenSize: number;
   /** Heads of the sliding-window attention; also the grouping of every rotary embedding. */
   numAttnHeads: number;
-  /** Heads of the fast weights. */
+  /** Heads of the fast weights; 0 leaves them out, so that attention stands alone. */
   numLactHeads: number;
   /** Hidden width of a fast-weight network in units of its head width. */
   interMulti: number;
@@ -71,12 +71,12 @@ function inputFastWeight(name: string, config: FastWeightAttentionConfig): Param
   ];
 }
 
-/** The parameters of the layer, by their published names within it. */
-export function fastWeightAttentionParameters(config: FastWeightAttentionConfig): ParameterSpec[] {
+/** The parameters that only the fast weights use. */
+function fastWeightParameters(config: FastWeightAttentionConfig): ParameterSpec[] {
   const { hiddenSize: width, numLactHeads: heads, initializerRange: std } = config;
+  if (heads === 0) return [];
   const { headDim, hidden } = fastWeightDims(config);
   const w1 = { name: 'w1', shape: [heads, headDim, hidden], initializer: normal(hidden ** -0.5) };
-  const norms = config.attnQkNorm ? ['q_norm.weight', 'k_norm.weight'] : [];
   const scale = config.learnableTttScale
     ? linearParameters('ttt_scale_proj', [heads, width], std, true)
     : [];
@@ -84,8 +84,6 @@ export function fastWeightAttentionParameters(config: FastWeightAttentionConfig)
     ? linearParameters('momentum_proj.0', [heads, width], std, true)
     : [];
   return [
-    ...linearParameters('qkv', [3 * width, width], std, config.qkvBias),
-    ...norms.map((name) => ({ name, shape: [width], initializer: ones })),
     ...inputFastWeight('w0', config),
     w1,
     ...inputFastWeight('w2', config),
@@ -95,6 +93,17 @@ export function fastWeightAttentionParameters(config: FastWeightAttentionConfig)
     ...scale,
     { name: 'ttt_norm.weight', shape: [headDim], initializer: ones },
     ...momentum,
+  ];
+}
+
+/** The parameters of the layer, by their published names within it. */
+export function fastWeightAttentionParameters(config: FastWeightAttentionConfig): ParameterSpec[] {
+  const { hiddenSize: width, initializerRange: std } = config;
+  const norms = config.attnQkNorm ? ['q_norm.weight', 'k_norm.weight'] : [];
+  return [
+    ...linearParameters('qkv', [3 * width, width], std, config.qkvBias),
+    ...norms.map((name) => ({ name, shape: [width], initializer: ones })),
+    ...fastWeightParameters(config),
     ...linearParameters('o_proj', [width, width], std),
   ];
 }

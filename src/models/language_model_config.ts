@@ -71,7 +71,7 @@ const checks: Record<keyof LanguageModelConfig, Check> = {
   hiddenSize: integer(1),
   numHiddenLayers: integer(1),
   numAttnHeads: integer(1),
-  numLactHeads: integer(1),
+  numLactHeads: integer(0),
   interMulti: positive,
   windowSize: integer(0),
   lactChunkSize: integer(1),
@@ -101,7 +101,7 @@ function show(value: unknown): string {
 
 function checkHeads(config: LanguageModelConfig): void {
   for (const heads of ['numAttnHeads', 'numLactHeads'] as const) {
-    if (config.hiddenSize % config[heads] !== 0) {
+    if (config[heads] > 0 && config.hiddenSize % config[heads] !== 0) {
       const expectation = `a divisor of hiddenSize ${config.hiddenSize}`;
       throw expected('ERR_ARGUMENT', expectation, heads, show(config[heads]));
     }
@@ -112,7 +112,7 @@ function checkHeads(config: LanguageModelConfig): void {
     const got = `${config.numAttnHeads}, which makes it ${headDim}`;
     throw expected('ERR_ARGUMENT', expectation, 'numAttnHeads', got);
   }
-  if (fastWeightDims(config).hidden < 1) {
+  if (config.numLactHeads > 0 && fastWeightDims(config).hidden < 1) {
     const expectation = 'a multiple that leaves a fast-weight hidden width of at least 1';
     throw expected('ERR_ARGUMENT', expectation, 'interMulti', show(config.interMulti));
   }

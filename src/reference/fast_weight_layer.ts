@@ -117,7 +117,9 @@ export function fastWeightLayer(
       rotaryEmbedding(splitHeads(y, config.numAttnHeads), config.ropeTheta);
     const heads = splitHeads(v, config.numAttnHeads);
     const attended = slidingWindowAttention(turned(q), turned(k), heads, config.windowSize);
+    const joined = joinHeads(attended);
+    if (config.numLactHeads === 0) return linear(params, 'o_proj', joined);
     const written = fastWeightBranch(params, x, [q, k, v], config);
-    return linear(params, 'o_proj', tf.add(joinHeads(attended), written));
+    return linear(params, 'o_proj', tf.add(joined, written));
   });
 }

@@ -56,6 +56,7 @@ test.each<[string, Partial<LanguageModelConfig>]>([
     'one head, no scale, no momentum',
     { numLactHeads: 1, learnableTttScale: false, useMomentum: false },
   ],
+  ['attention alone', { numLactHeads: 0 }],
 ])('%s: names, shapes, loss and gradients are those of the reference', (_name, options) => {
   tf.tidy(() => {
     const full = resolveLanguageModelConfig({ ...config, ...options });

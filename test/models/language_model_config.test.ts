@@ -31,6 +31,7 @@ describe('resolveLanguageModelConfig', () => {
     ],
     ['a width as text', { hiddenSize: '32' }, /for hiddenSize but got '32'/],
     ['a null', { hiddenSize: null }, /for hiddenSize but got null/],
+    ['fewer heads than none', { numLactHeads: -1 }, /for numLactHeads but got -1/],
     ['a chunk of 0', { lactChunkSize: 0 }, /for lactChunkSize but got 0/],
     ['a negative window', { windowSize: -1 }, /for windowSize but got -1/],
     ['a flag as a number', { useMuon: 1 }, /a boolean for useMuon but got 1/],
@@ -108,6 +109,16 @@ describe('languageModelParameters', () => {
       expect(listed).toHaveLength(shapes.length);
     },
   );
+
+  test('without heads of fast weights lists those of attention alone', () => {
+    const names = languageModelParameters(
+      resolveLanguageModelConfig({ numHiddenLayers: 1, numLactHeads: 0 }),
+    ).map(({ name }) => name);
+    expect(names.filter((name) => name.includes('.attn.'))).toEqual([
+      'layers.0.attn.qkv.weight',
+      'layers.0.attn.o_proj.weight',
+    ]);
+  });
 
   test('adds biases and norms, and drops the head of tied embeddings', () => {
     const config = resolveLanguageModelConfig({

@@ -42,6 +42,7 @@ const options: Partial<LanguageModelConfig>[] = [
   { tieWordEmbeddings: true },
   { qkvSilu: false },
   { learnableTttScale: false },
+  { numLactHeads: 0 },
   { interMulti: 1.5, useMuon: true, newtonSchulz: 'keller5' },
 ];
 
