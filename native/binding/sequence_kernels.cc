@@ -30,34 +30,42 @@ Matrices tokensArgument(const Napi::CallbackInfo& info, size_t index, const Atte
   return packed(floatsArgument(info, index, s.batch * tokens * width), tokens, width);
 }
 
-/// attention(q, k, v, output, logSumExp, ...attentionShape)
+/// Adds the tensor `firstKeys` [batch, queryTokens] int32 that argument `index` may be.
+void takeFirstKeys(const Napi::CallbackInfo& info, size_t index, AttentionShape* s) {
+  if (numberArgument(info, index) == 0) return;
+  s->firstKeys = intsArgument(info, index, s->batch * s->queryTokens);
+}
+
+/// attention(q, k, v, firstKeys, output, logSumExp, ...attentionShape)
 void attention(const Napi::CallbackInfo& info) {
   Attention a;
-  a.shape = attentionShape(info, 5);
+  a.shape = attentionShape(info, 6);
+  takeFirstKeys(info, 3, &a.shape);
   const AttentionShape& s = a.shape;
   a.q = tokensArgument(info, 0, s, s.queryTokens);
   a.k = tokensArgument(info, 1, s, s.keyTokens);
   a.v = tokensArgument(info, 2, s, s.keyTokens);
-  a.output = tokensArgument(info, 3, s, s.queryTokens);
-  a.logSumExp = floatsArgument(info, 4, s.batch * s.heads * s.queryTokens);
+  a.output = tokensArgument(info, 4, s, s.queryTokens);
+  a.logSumExp = floatsArgument(info, 5, s.batch * s.heads * s.queryTokens);
   check(info.Env(), deviceOf(info).attention(a));
 }
 
-/// attentionBackward(q, k, v, output, logSumExp, outputCotangent, qCotangent,
+/// attentionBackward(q, k, v, firstKeys, output, logSumExp, outputCotangent, qCotangent,
 ///                   kCotangent, vCotangent, ...attentionShape)
 void attentionBackward(const Napi::CallbackInfo& info) {
   AttentionBackward a;
-  a.shape = attentionShape(info, 9);
+  a.shape = attentionShape(info, 10);
+  takeFirstKeys(info, 3, &a.shape);
   const AttentionShape& s = a.shape;
   a.q = tokensArgument(info, 0, s, s.queryTokens);
   a.k = tokensArgument(info, 1, s, s.keyTokens);
   a.v = tokensArgument(info, 2, s, s.keyTokens);
-  a.output = tokensArgument(info, 3, s, s.queryTokens);
-  a.logSumExp = floatsArgument(info, 4, s.batch * s.heads * s.queryTokens);
-  a.outputCotangent = tokensArgument(info, 5, s, s.queryTokens);
-  a.qCotangent = tokensArgument(info, 6, s, s.queryTokens);
-  a.kCotangent = tokensArgument(info, 7, s, s.keyTokens);
-  a.vCotangent = tokensArgument(info, 8, s, s.keyTokens);
+  a.output = tokensArgument(info, 4, s, s.queryTokens);
+  a.logSumExp = floatsArgument(info, 5, s.batch * s.heads * s.queryTokens);
+  a.outputCotangent = tokensArgument(info, 6, s, s.queryTokens);
+  a.qCotangent = tokensArgument(info, 7, s, s.queryTokens);
+  a.kCotangent = tokensArgument(info, 8, s, s.keyTokens);
+  a.vCotangent = tokensArgument(info, 9, s, s.keyTokens);
   check(info.Env(), deviceOf(info).attentionBackward(a));
 }
 

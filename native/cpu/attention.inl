@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cmath>
+#include <initializer_list>
+#include <limits>
 
 #include "cpu/lanes.h"
 #include "cpu/sequence_functions.h"
@@ -148,6 +150,35 @@ static inline void fillOutsideWindow(const AttentionShape& s, int64_t count, int
   }
 }
 
+/// The first keys of the queries of a batch element from `query` on, or null.
+static inline const int32_t* firstKeysOf(const AttentionShape& s, int64_t b, int64_t query) {
+  if (!s.causal || s.firstKeys == nullptr) return nullptr;
+  return s.firstKeys + b * s.queryTokens + query;
+}
+
+/// Sets to `value` what queries, the tile's `queries` columns, do not see of the keys from `key` on
+/// that are its rows, because they come before their first keys.
+static inline void fillBeforeFirstKeys(const int32_t* firstKeys, int64_t queries, int64_t key,
+                                       int64_t count, float value, float* tile) {
+  if (firstKeys == nullptr || firstKeys[queries - 1] <= key) return;
+  for (int64_t r = 0; r < count; ++r) {
+    for (int64_t c = 0; c < queries; ++c) {
+      if (firstKeys[c] > key + r) tile[r * kColumns + c] = value;
+    }
+  }
+}
+
+/// As fillBeforeFirstKeys of a tile whose rows are `count` queries, its columns keys from `key` on.
+static inline void fillFromFirstKeys(const int32_t* firstKeys, int64_t count, int64_t key,
+                                     float value, float* tile) {
+  if (firstKeys == nullptr || firstKeys[count - 1] <= key) return;
+  for (int64_t r = 0; r < count; ++r) {
+    for (int64_t c = 0; c < kColumns && key + c < firstKeys[r]; ++c) {
+      tile[r * kColumns + c] = value;
+    }
+  }
+}
+
 /// Where a tile of columns stands: its batch element, head and tokens.
 struct ColumnTile {
   int64_t b, h, first, count;
@@ -168,20 +199,26 @@ struct TokenRange {
   int64_t begin, end;
 };
 
-/// The keys that `count` queries from `position` on see.
-static inline TokenRange keysOf(const AttentionShape& s, int64_t position, int64_t count) {
+/// The keys that the queries of a tile, the first of them at `position`, see.
+static inline TokenRange keysOf(const AttentionShape& s, const ColumnTile& at, int64_t position) {
   if (!s.causal) return {0, s.keyTokens};
-  const int64_t begin = position - s.window + 1;
-  return {begin > 0 ? begin : 0, position + count};
+  const int64_t windowed = position - s.window + 1;
+  const int32_t* firstKeys = firstKeysOf(s, at.b, at.first);
+  const int64_t begin = firstKeys != nullptr && *firstKeys > windowed ? *firstKeys : windowed;
+  return {begin > 0 ? begin : 0, position + at.count};
 }
 
-/// The queries that see some of the `count` keys from `first` on.
-static inline TokenRange queriesOf(const AttentionShape& s, int64_t first, int64_t count) {
+/// The queries that see some of the keys of a tile.
+static inline TokenRange queriesOf(const AttentionShape& s, const ColumnTile& at) {
   if (!s.causal) return {0, s.queryTokens};
   const int64_t offset = s.keyTokens - s.queryTokens;
-  const int64_t seenUntil = first + count - 1 + s.window - offset;
-  return {first > offset ? first - offset : 0,
-          seenUntil < s.queryTokens ? seenUntil : s.queryTokens};
+  const int64_t lastKey = at.first + at.count - 1;
+  const int64_t begin = at.first > offset ? at.first - offset : 0;
+  int64_t end = lastKey + s.window - offset;
+  if (end > s.queryTokens) end = s.queryTokens;
+  const int32_t* firstKeys = firstKeysOf(s, at.b, 0);
+  while (firstKeys != nullptr && end > begin && firstKeys[end - 1] > lastKey) --end;
+  return {begin, end};
 }
 
 static void attention(const Attention& a, int64_t begin, int64_t end, float* scratch) {
@@ -196,18 +233,20 @@ static void attention(const Attention& a, int64_t begin, int64_t end, float* scr
     const HeadRows k = headOf(a.k, s, at.b, at.h);
     const HeadRows v = headOf(a.v, s, at.b, at.h);
     const int64_t position = at.first + s.keyTokens - s.queryTokens;
-    const TokenRange keys = keysOf(s, position, at.count);
+    const TokenRange keys = keysOf(s, at, position);
+    const int32_t* firstKeys = firstKeysOf(s, at.b, at.first);
     packColumns(q, at.first, at.count, s.headDim, s.scale, qPacked);
     for (int64_t i = 0; i < state; ++i) sums[i] = 0;
     float maxima[kColumns], denominators[kColumns];
     for (int c = 0; c < kColumns; ++c) {
-      maxima[c] = -INFINITY;
+      maxima[c] = std::numeric_limits<float>::lowest();
       denominators[c] = 0;
     }
     for (int64_t key = keys.begin; key < keys.end; key += kStreamed) {
       const int64_t count = keys.end - key < kStreamed ? keys.end - key : kStreamed;
       tileProduct(k, key, count, s.headDim, qPacked, tile);
       fillOutsideWindow(s, count, key - position, -INFINITY, tile);
+      fillBeforeFirstKeys(firstKeys, at.count, key, count, -INFINITY, tile);
       float factors[kColumns];
       for (int c = 0; c < kColumns; c += kLanes) {
         Lanes largest = load(maxima + c);
@@ -259,7 +298,8 @@ static void attentionBackwardQ(const AttentionBackward& a, float* delta, int64_t
     const HeadRows output = headOf(a.output, s, at.b, at.h);
     const HeadRows outputCotangent = headOf(a.outputCotangent, s, at.b, at.h);
     const int64_t position = at.first + s.keyTokens - s.queryTokens;
-    const TokenRange keys = keysOf(s, position, at.count);
+    const TokenRange keys = keysOf(s, at, position);
+    const int32_t* firstKeys = firstKeysOf(s, at.b, at.first);
     packColumns(headOf(a.q, s, at.b, at.h), at.first, at.count, s.headDim, s.scale, qPacked);
     packColumns(outputCotangent, at.first, at.count, s.headDim, 1, cotangent);
     for (int64_t i = 0; i < state; ++i) sums[i] = 0;
@@ -286,6 +326,7 @@ static void attentionBackwardQ(const AttentionBackward& a, float* delta, int64_t
         }
       }
       fillOutsideWindow(s, count, key - position, 0, products);
+      fillBeforeFirstKeys(firstKeys, at.count, key, count, 0, products);
       accumulateProduct(k, key, count, s.headDim, products, sums);
     }
     for (int c = 0; c < kColumns; ++c) scales[c] = s.scale;
@@ -315,7 +356,7 @@ static void attentionBackwardKV(const AttentionBackward& a, const float* delta, 
     packColumns(headOf(a.v, s, at.b, at.h), at.first, at.count, s.headDim, 1, vPacked);
     for (int64_t i = 0; i < state; ++i) kSums[i] = vSums[i] = 0;
     const int64_t row0 = (at.b * s.heads + at.h) * s.queryTokens;
-    const TokenRange queries = queriesOf(s, at.first, at.count);
+    const TokenRange queries = queriesOf(s, at);
     for (int64_t query = queries.begin; query < queries.end; query += kStreamed) {
       const int64_t count = queries.end - query < kStreamed ? queries.end - query : kStreamed;
       tileProduct(q, query, count, s.headDim, kPacked, weights);
@@ -331,8 +372,11 @@ static void attentionBackwardKV(const AttentionBackward& a, const float* delta, 
         }
       }
       const int64_t lower = query + offset - s.window + 1 - at.first;
-      fillOutsideWindow(s, count, lower, 0, weights);
-      fillOutsideWindow(s, count, lower, 0, products);
+      const int32_t* firstKeys = firstKeysOf(s, at.b, query);
+      for (float* tile : {weights, products}) {
+        fillOutsideWindow(s, count, lower, 0, tile);
+        fillFromFirstKeys(firstKeys, count, at.first, 0, tile);
+      }
       accumulateProduct(outputCotangent, query, count, s.headDim, weights, vSums);
       accumulateProduct(q, query, count, s.headDim, products, kSums);
     }

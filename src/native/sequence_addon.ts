@@ -30,6 +30,7 @@ export interface SequenceAddon {
     q: Handle,
     k: Handle,
     v: Handle,
+    firstKeys: Handle,
     output: Handle,
     logSumExp: Handle,
     ...shape: AttentionShape
@@ -38,6 +39,7 @@ export interface SequenceAddon {
     q: Handle,
     k: Handle,
     v: Handle,
+    firstKeys: Handle,
     output: Handle,
     logSumExp: Handle,
     outputCotangent: Handle,

@@ -34,5 +34,5 @@ export function attention(
   const { scale = 1 / Math.sqrt(headDim) } = options;
   assertFinite('scale', scale);
   const attrs: AttentionAttrs = { window: k.shape[1], scale, causal: false };
-  return runNativeKernel(attentionKernel, { q, k, v }, attrs);
+  return runNativeKernel(attentionKernel, [q, k, v], attrs);
 }

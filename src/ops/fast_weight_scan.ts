@@ -7,7 +7,7 @@ import {
   type StateSet,
   scanKernel,
 } from '../kernels/fast_weights/names';
-import { runByPosition } from '../kernels/fast_weights/scan';
+import { runByPosition } from '../kernels/run_by_position';
 import { expected } from '../native/errors';
 import {
   assertWeights,

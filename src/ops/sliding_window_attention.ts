@@ -1,4 +1,4 @@
-import type { Tensor4D } from '@tensorflow/tfjs-core';
+import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
 import { type AttentionAttrs, attention as attentionKernel } from '../kernels/sequence/attention';
 import { expected } from '../native/errors';
 import { runNativeKernel } from './native_kernel';
@@ -9,6 +9,12 @@ export interface SlidingWindowAttentionOptions {
   window?: number;
   /** Factor of the scores; 1 / sqrt(headDim) where left out. */
   scale?: number;
+  /**
+   * [batch, queryTokens] int32: a query sees no key before the one of this index, which is at most
+   * its own place among the keys and does not fall from query to query. It keeps apart documents
+   * that share a batch element, and hides padding that stands before a sequence.
+   */
+  firstKeys?: Tensor2D;
 }
 
 /**
@@ -41,9 +47,12 @@ export function slidingWindowAttention(
   if (keyTokens < queryTokens) {
     throw expected('ERR_SHAPE', `at least q's ${queryTokens} tokens`, 'k', `${keyTokens}`);
   }
-  const { window = keyTokens, scale = 1 / Math.sqrt(headDim) } = options;
+  const { window = keyTokens, scale = 1 / Math.sqrt(headDim), firstKeys } = options;
   assertInteger('window', window, 1);
   assertFinite('scale', scale);
   const attrs: AttentionAttrs = { window: Math.min(window, keyTokens), scale, causal: true };
-  return runNativeKernel(attentionKernel, { q, k, v }, attrs);
+  if (firstKeys !== undefined) {
+    assertTensor('firstKeys', firstKeys, [batch, queryTokens], 'int32');
+  }
+  return runNativeKernel(attentionKernel, firstKeys ? [q, k, v, firstKeys] : [q, k, v], attrs);
 }

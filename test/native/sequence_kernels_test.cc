@@ -206,6 +206,23 @@ std::vector<Case> cases() {
     all.push_back({"attention of " + std::to_string(s.queryTokens) + " tokens",
                    [s](Device& device) { return attention(device, s); }});
   }
+  for (AttentionShape s : {shapeOf(150, 150, 32, 47), shapeOf(45, 120, 17, 120)}) {
+    // Documents of 1, 2, 3, ... tokens, in the second batch element behind padding.
+    const int64_t cached = s.keyTokens - s.queryTokens;
+    std::vector<int32_t> firstKeys;
+    for (int64_t b = 0; b < s.batch; ++b) {
+      int64_t first = 0, length = 1;
+      for (int64_t position = 0; position < s.keyTokens; ++position) {
+        if (position == first + length) first = position, ++length;
+        if (position < cached) continue;
+        firstKeys.push_back(static_cast<int32_t>(b == 1 && position < 30 ? position : first));
+      }
+    }
+    all.push_back({"attention of documents", [=](Device& device) mutable {
+                     s.firstKeys = firstKeys.data();
+                     return attention(device, s);
+                   }});
+  }
   for (AttentionShape s : {shapeOf(150, 150, 32, 1), shapeOf(90, 33, 17, 1)}) {
     s.causal = false;
     all.push_back({"attention to all of " + std::to_string(s.keyTokens) + " tokens",

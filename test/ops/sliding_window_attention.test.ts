@@ -196,3 +196,71 @@ describe('slidingWindowAttention refuses', () => {
     }
   });
 });
+
+describe.each([
+  [[1, 1], 4],
+  [[40, 1, 3, 100, 26], 33],
+  [[5, 7, 11, 2, 64, 31], 1000],
+  [[200, 90], 1],
+])('documents of %j tokens in one sequence, window %d', (lengths, window) => {
+  const starts = lengths.map((_, at) => lengths.slice(0, at).reduce((sum, n) => sum + n, 0));
+  const tokens = lengths.reduce((sum, n) => sum + n);
+  const settings = { batch: 2, queryTokens: tokens, keyTokens: tokens, heads: 2, headDim: 12 };
+  const { tensors } = tensorsOf(settings);
+  const row = lengths.flatMap((length, at) => new Array<number>(length).fill(starts[at]));
+  const attend = (firstKeys?: tf.Tensor2D) => (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) =>
+    slidingWindowAttention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D, {
+      window,
+      firstKeys,
+    });
+  const together = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) =>
+    attend(tf.tensor2d([row, row], undefined, 'int32'))(q, k, v);
+  const apart = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) => {
+    const [qs, ks, vs] = [q, k, v].map((x) => tf.split(x, lengths, 1));
+    return tf.concat(
+      qs.map((part, at) => attend()(part, ks[at], vs[at])),
+      1,
+    );
+  };
+
+  test('gives what each document alone gives', () => {
+    tf.tidy(() => {
+      const { q, k, v, dOut } = tensors;
+      expectClose(together(q, k, v), [...apart(q, k, v).dataSync()], tolerance.output);
+      const [packed, alone] = [together, apart].map((f) => tf.grads(f)([q, k, v], dOut));
+      packed.forEach((gradient, at) => {
+        expectClose(gradient, [...alone[at].dataSync()], tolerance.gradient);
+      });
+    });
+  });
+});
+
+test('padding before a sequence changes nothing', () => {
+  tf.tidy(() => {
+    const settings = { batch: 1, queryTokens: 20, keyTokens: 50, heads: 2, headDim: 8 };
+    const { q, k, v } = tensorsOf(settings).tensors;
+    const wanted = slidingWindowAttention(q, k, v, { window: 45 });
+    const padding = [0, 0] as [number, number];
+    const padded = [q, k, v].map((x) => tf.pad4d(x, [padding, [70, 0], padding, padding]));
+    // A token of padding sees itself.
+    const firstKeys = Array.from({ length: 90 }, (_, at) => Math.min(at + 30, 70));
+    const [output] = tf.split(
+      slidingWindowAttention(padded[0], padded[1], padded[2], {
+        window: 45,
+        firstKeys: tf.tensor2d(firstKeys, [1, 90], 'int32'),
+      }).slice([0, 70]),
+      1,
+    );
+    expectClose(output, [...wanted.dataSync()], tolerance.output);
+  });
+});
+
+test('first keys of another shape or dtype are refused', () => {
+  tf.tidy(() => {
+    const { q, k, v } = tensorsOf(square).tensors;
+    const attend = (firstKeys: tf.Tensor) => () =>
+      slidingWindowAttention(q, k, v, { firstKeys: firstKeys as tf.Tensor2D });
+    expectError(attend(tf.zeros([1, 3], 'int32')), 'ERR_SHAPE', /\[1, 70\] for firstKeys/);
+    expectError(attend(tf.zeros([1, 70])), 'ERR_DTYPE', /int32 for firstKeys/);
+  });
+});

@@ -14,13 +14,17 @@ namespace fastweight {
 /// Softmax attention. Where `causal` is set, the last query is aligned with the last key: query i
 /// stands at position p = i + keyTokens - queryTokens and sees the keys (p - window, p], with
 /// queryTokens <= keyTokens and window >= 1. Otherwise every query sees every key, of which there
-/// may be more or fewer, and `window` is not read.
+/// may be more or fewer, and `window` and `firstKeys` are not read.
+/// `firstKeys` [batch, queryTokens], or null, keeps documents that share a batch element, and
+/// padding before them, apart: query i sees no key before firstKeys[i], which is at most its
+/// position p and does not fall along the queries.
 /// Tokens are rows, batch elements the matrices of a view; head h is the columns
 /// [h headDim, (h + 1) headDim).
 struct AttentionShape {
   int64_t batch = 1, heads = 1, queryTokens = 0, keyTokens = 0, headDim = 0, window = 1;
   float scale = 1;
   bool causal = true;
+  const int32_t* firstKeys = nullptr;
 };
 
 /// output [queryTokens, heads * headDim] = softmax(scale q k^T) v, and

@@ -1,17 +1,11 @@
 // The scan's kernel: [output, tape] and what of the final state is asked for. The tape is an empty
 // tensor that owns natively what the backward needs; tfjs disposes of it with the graph.
-import {
-  engine,
-  type GradConfig,
-  type NamedAttrMap,
-  type NamedTensorMap,
-  type Tensor,
-  type TensorInfo,
-} from '@tensorflow/tfjs-core';
+import type { GradConfig, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { FastWeightBackend } from '../../backend/fastweight_backend';
 import type { ScanFields } from '../../native/fast_weight_addon';
 import type { Handle } from '../../native/tensor_storage_addon';
 import { asKernelFunc, type KernelCall, type KernelTable } from '../kernel';
+import { runByPosition } from '../run_by_position';
 import { filled } from '../sequence/outputs';
 import {
   namesOf,
@@ -109,15 +103,6 @@ export const scanKernels: KernelTable = [
   [scanKernel, asKernelFunc(scan)],
   [scanBackwardKernel, asKernelFunc(scanBackward)],
 ];
-
-/** Runs a kernel whose inputs stand by position. */
-export function runByPosition(kernelName: string, inputs: readonly Tensor[], attrs: ScanAttrs) {
-  return engine().runKernel(
-    kernelName,
-    [...inputs] as unknown as NamedTensorMap,
-    attrs as unknown as NamedAttrMap,
-  ) as Tensor[];
-}
 
 export const scanGradient: GradConfig = {
   kernelName: scanKernel,

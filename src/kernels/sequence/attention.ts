@@ -1,7 +1,8 @@
 import type { GradConfig, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { AttentionShape } from '../../native/sequence_addon';
 import { asKernelFunc, type KernelCall, type KernelTable } from '../kernel';
-import { type GradientTable, runKernels } from './gradient';
+import { runByPosition } from '../run_by_position';
+import type { GradientTable } from './gradient';
 import { filled } from './outputs';
 
 export const attention = 'Attention';
@@ -15,15 +16,13 @@ export interface AttentionAttrs {
   causal: boolean;
 }
 
-/** q [batch, queryTokens, heads, headDim]; k, v [batch, keyTokens, heads, headDim] */
-type Inputs = { q: TensorInfo; k: TensorInfo; v: TensorInfo };
-type BackwardInputs = Inputs & {
-  output: TensorInfo;
-  logSumExp: TensorInfo;
-  outputCotangent: TensorInfo;
-};
+/**
+ * By position: q [batch, queryTokens, heads, headDim], k, v [batch, keyTokens, heads, headDim] and,
+ * where there is one, firstKeys [batch, queryTokens] int32.
+ */
+type Inputs = TensorInfo[];
 
-function attentionShape({ q, k }: Inputs, attrs: AttentionAttrs): AttentionShape {
+function attentionShape([q, k]: Inputs, attrs: AttentionAttrs): AttentionShape {
   const [batch, queryTokens, heads, headDim] = q.shape;
   const { window, scale, causal } = attrs;
   return [batch, heads, queryTokens, k.shape[1], headDim, window, scale, causal];
@@ -31,48 +30,56 @@ function attentionShape({ q, k }: Inputs, attrs: AttentionAttrs): AttentionShape
 
 /** -> output, shaped as q, and logSumExp [batch, heads, queryTokens] */
 function forward({ inputs, attrs, backend }: KernelCall<Inputs, AttentionAttrs>): TensorInfo[] {
-  const { q, k, v } = inputs;
-  const [batch, tokens, heads] = q.shape;
-  const shapes = [q.shape, [batch, heads, tokens]];
-  const [qIn, kIn, vIn] = [q, k, v].map((tensor) => backend.handleOf(tensor));
+  const [batch, tokens, heads] = inputs[0].shape;
+  const shapes = [inputs[0].shape, [batch, heads, tokens]];
+  const [q, k, v, firstKeys = 0] = inputs.map((tensor) => backend.handleOf(tensor));
   return filled(backend, shapes, (output, logSumExp) =>
-    backend.addon.attention(qIn, kIn, vIn, output, logSumExp, ...attentionShape(inputs, attrs)),
+    backend.addon.attention(
+      q,
+      k,
+      v,
+      firstKeys,
+      output,
+      logSumExp,
+      ...attentionShape(inputs, attrs),
+    ),
   );
 }
 
-/** -> the cotangents of q, k and v */
-function backward({
-  inputs,
-  attrs,
-  backend,
-}: KernelCall<BackwardInputs, AttentionAttrs>): TensorInfo[] {
-  const { q, k, v, output, logSumExp, outputCotangent } = inputs;
-  return filled(backend, [q.shape, k.shape, v.shape], (dq, dk, dv) =>
+/** From output, logSumExp, the output's cotangent and the inputs: the cotangents of q, k and v. */
+function backward({ inputs, attrs, backend }: KernelCall<Inputs, AttentionAttrs>): TensorInfo[] {
+  const given = inputs.slice(3);
+  const [output, logSumExp, outputCotangent, q, k, v, firstKeys = 0] = inputs.map((tensor) =>
+    backend.handleOf(tensor),
+  );
+  const shapes = given.slice(0, 3).map(({ shape }) => shape);
+  return filled(backend, shapes, (dq, dk, dv) =>
     backend.addon.attentionBackward(
-      backend.handleOf(q),
-      backend.handleOf(k),
-      backend.handleOf(v),
-      backend.handleOf(output),
-      backend.handleOf(logSumExp),
-      backend.handleOf(outputCotangent),
+      q,
+      k,
+      v,
+      firstKeys,
+      output,
+      logSumExp,
+      outputCotangent,
       dq,
       dk,
       dv,
-      ...attentionShape(inputs, attrs),
+      ...attentionShape(given, attrs),
     ),
   );
 }
 
 const gradient: GradConfig = {
   kernelName: attention,
-  inputsToSave: ['q', 'k', 'v'],
+  saveAllInputs: true,
   outputsToSave: [true, true],
   gradFunc: (cotangents, saved, attrs) => {
-    const [q, k, v, output, logSumExp] = saved;
+    const [output, logSumExp] = saved.slice(-2);
     const [outputCotangent] = cotangents as Tensor[];
-    const inputs = { q, k, v, output, logSumExp, outputCotangent };
-    const [dq, dk, dv] = runKernels(attentionBackward, inputs, attrs);
-    return { q: () => dq, k: () => dk, v: () => dv };
+    const inputs = [output, logSumExp, outputCotangent, ...saved.slice(0, -2)];
+    const gradients = runByPosition(attentionBackward, inputs, attrs);
+    return Object.fromEntries(gradients.map((gradient, at) => [at, () => gradient]));
   },
 };
 
