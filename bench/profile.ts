@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { FastWeightBackend } from '../src/backend/fastweight_backend';
 import { cpuBackendName } from '../src/backend/register';
-import { loadAddon } from '../src/native/addon';
 import type { Case } from './case';
 import type { Options } from './options';
 import { type KernelUse, profileText } from './report/profile_text';
@@ -60,7 +60,8 @@ class KernelClock {
 
   /** Every function of the addon adds its time to the kernel that calls it. */
   private wrapAddon(): void {
-    const addon = loadAddon() as unknown as Record<string, unknown>;
+    const { addon: functions } = tf.backend() as FastWeightBackend;
+    const addon = functions as unknown as Record<string, unknown>;
     for (const [name, original] of Object.entries(addon)) {
       if (typeof original !== 'function') continue;
       addon[name] = (...args: unknown[]) => {

@@ -20,8 +20,7 @@ const isAvx2 = (file) => file.endsWith('_avx2.cc');
 const isAvx512 = (file) => file.endsWith('_avx512.cc');
 
 const lists = {
-  portable: () =>
-    sourcesIn('core', 'cpu', 'cuda').filter((file) => !isAvx2(file) && !isAvx512(file)),
+  portable: () => sourcesIn('core', 'cpu').filter((file) => !isAvx2(file) && !isAvx512(file)),
   avx2: () => sourcesIn('cpu').filter(isAvx2),
   avx512: () => sourcesIn('cpu').filter(isAvx512),
   binding: () => sourcesIn('binding'),

@@ -1,9 +1,16 @@
 /**
  * fastweight: fast-weight test-time-training layers for TensorFlow.js on a native core. Importing it
- * registers the tfjs backend 'fastweight-cpu', which `await tf.ready()` then picks.
+ * registers the tfjs backends 'fastweight-cuda' and 'fastweight-cpu', of which `await tf.ready()` picks
+ * the first that works.
  */
 import './kernels/register';
 
+export {
+  type MatmulPrecision,
+  matmulPrecision,
+  setMatmulPrecision,
+} from './backend/matmul_precision';
+export { cudaBackend } from './backend/register';
 export {
   type BatchShape,
   randomBatch,

@@ -1,4 +1,4 @@
-// Entry of the addon: one environment per JavaScript thread, and the registration of each family.
+// Entry of the addon: one environment per JavaScript thread, and what holds for the whole process.
 #include <napi.h>
 
 #include <string>
@@ -64,7 +64,7 @@ bool booleanArgument(const Napi::CallbackInfo& info, size_t index) {
 void* memoryArgument(const Napi::CallbackInfo& info, size_t index, size_t bytes) {
   void* memory = nullptr;
   check(info.Env(),
-        Environment::of(info.Env()).tensors->memory(integerArgument(info, index), bytes, &memory));
+        Session::of(info).tensors->memory(integerArgument(info, index), bytes, &memory));
   return memory;
 }
 
@@ -73,19 +73,10 @@ float* optionalFloatsArgument(const Napi::CallbackInfo& info, size_t index, int6
 }
 
 Napi::Object start(Napi::Env env, Napi::Object exports) {
-  auto* environment = new Environment();
-  environment->device = createCpuDevice();
-  environment->tensors = std::make_unique<TensorTable>(*environment->device);
-  env.SetInstanceData(environment);
+  env.SetInstanceData(new Environment());
   exports.Set("initialize", Napi::Function::New(env, initialize, "initialize"));
-  registerTensors(env, exports);
-  registerTensorKernels(env, exports);
-  registerSequenceKernels(env, exports);
-  registerFastWeights(env, exports);
   registerCpu(env, exports);
-  registerOptimizerKernels(env, exports);
-  registerRandomKernels(env, exports);
-  registerConvolutionKernels(env, exports);
+  registerDevices(env, exports);
   return exports;
 }
 

@@ -1,4 +1,4 @@
-// Convolutions. exports.layout holds the sizes, in the order of the fields of Convolution.
+// Convolutions. `layout` holds the sizes, in the order of the fields of Convolution.
 #include "binding/kernel_arguments.h"
 
 namespace fastweight::binding {
@@ -15,7 +15,7 @@ struct Call {
                               &shape.outChannels,  &shape.filterHeight, &shape.filterWidth,
                               &shape.strideHeight, &shape.strideWidth,  &shape.dilationHeight,
                               &shape.dilationWidth};
-    const double* numbers = Environment::of(info.Env()).layout;
+    const double* numbers = Session::of(info).layout;
     for (int64_t* size : sizes) *size = checked(info, *numbers++, 1);
     shape.padTop = checked(info, *numbers++, 0);
     shape.padLeft = checked(info, *numbers++, 0);
@@ -37,7 +37,7 @@ struct Call {
   }
 };
 
-Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
+Device& deviceOf(const Napi::CallbackInfo& info) { return *Session::of(info).device; }
 
 /// convolve(x, filter, bias, slopes) -> y through the activation, which epilogueArgument() finds
 /// behind the sizes. bias, slopes [outChannels] or 0.
@@ -45,8 +45,8 @@ Napi::Value convolve(const Napi::CallbackInfo& info) {
   const Call call(info);
   const float* x = floatsArgument(info, 0, call.inputs);
   const float* filter = floatsArgument(info, 1, call.filters);
-  const Epilogue epilogue = epilogueArgument(info, 2, call.shape.outChannels,
-                                             Environment::of(info.Env()).layout + Call::kNumbers);
+  const Epilogue epilogue =
+      epilogueArgument(info, 2, call.shape.outChannels, Session::of(info).layout + Call::kNumbers);
   const Result y(info, call.outputs, 4);
   const Status status =
       fastweight::convolve(deviceOf(info), call.shape, x, filter, epilogue, y.floats());
@@ -80,13 +80,10 @@ Napi::Value convolveFilterBackward(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void registerConvolutionKernels(Napi::Env env, Napi::Object exports) {
-  const auto add = [&](const char* name, Napi::Value (*function)(const Napi::CallbackInfo&)) {
-    exports.Set(name, Napi::Function::New(env, function, name));
-  };
-  add("convolve", convolve);
-  add("convolveInputBackward", convolveInputBackward);
-  add("convolveFilterBackward", convolveFilterBackward);
+void registerConvolutionKernels(Functions& functions) {
+  functions.add("convolve", convolve);
+  functions.add("convolveInputBackward", convolveInputBackward);
+  functions.add("convolveFilterBackward", convolveFilterBackward);
 }
 
 }  // namespace fastweight::binding

@@ -4,7 +4,7 @@
 namespace fastweight::binding {
 namespace {
 
-Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
+Device& deviceOf(const Napi::CallbackInfo& info) { return *Session::of(info).device; }
 
 /// unary(code, x, count, p, q) -> y
 Napi::Value unary(const Napi::CallbackInfo& info) {
@@ -117,20 +117,22 @@ Napi::Object codes(Napi::Env env, std::initializer_list<const char*> names) {
 
 }  // namespace
 
-void registerElementwiseKernels(Napi::Env env, Napi::Object exports) {
+void registerElementwiseKernels(Functions& functions) {
 #define FASTWEIGHT_NAME(name, value) #name,
-  exports.Set("unaryCodes", codes(env, {FASTWEIGHT_UNARY_FUNCTIONS(FASTWEIGHT_NAME)}));
-  exports.Set("predicateCodes", codes(env, {FASTWEIGHT_PREDICATES(FASTWEIGHT_NAME)}));
-  exports.Set("binaryCodes", codes(env, {FASTWEIGHT_BINARY_FUNCTIONS(FASTWEIGHT_NAME)}));
+  functions.set("unaryCodes",
+                codes(functions.env(), {FASTWEIGHT_UNARY_FUNCTIONS(FASTWEIGHT_NAME)}));
+  functions.set("predicateCodes", codes(functions.env(), {FASTWEIGHT_PREDICATES(FASTWEIGHT_NAME)}));
+  functions.set("binaryCodes",
+                codes(functions.env(), {FASTWEIGHT_BINARY_FUNCTIONS(FASTWEIGHT_NAME)}));
 #undef FASTWEIGHT_NAME
-  exports.Set("unary", Napi::Function::New(env, unary, "unary"));
-  exports.Set("predicate", Napi::Function::New(env, predicate, "predicate"));
-  exports.Set("binary", Napi::Function::New(env, binary, "binary"));
-  exports.Set("select", Napi::Function::New(env, select, "select"));
-  exports.Set("cast", Napi::Function::New(env, cast, "cast"));
-  exports.Set("fill", Napi::Function::New(env, fill, "fill"));
-  exports.Set("range", Napi::Function::New(env, range, "range"));
-  exports.Set("oneHot", Napi::Function::New(env, oneHot, "oneHot"));
+  functions.add("unary", unary);
+  functions.add("predicate", predicate);
+  functions.add("binary", binary);
+  functions.add("select", select);
+  functions.add("cast", cast);
+  functions.add("fill", fill);
+  functions.add("range", range);
+  functions.add("oneHot", oneHot);
 }
 
 }  // namespace fastweight::binding

@@ -1,26 +1,55 @@
 // What one JavaScript environment (the main thread, or a worker) holds of the native side, and the
-// few helpers with which every binding reads its arguments.
+// few helpers with which every binding reads its arguments and adds its functions.
 #pragma once
 
 #include <napi.h>
 
 #include <memory>
+#include <vector>
 
 #include "fastweight/tensor_table.h"
 
 namespace fastweight::binding {
 
-struct Environment {
+/// An open device with its tensors: what the functions of one openDevice() work on.
+struct Session {
   std::unique_ptr<Device> device;
   std::unique_ptr<TensorTable> tensors;
-  Napi::FunctionReference errorClass;  // FastWeightError, given to initialize()
 
   /// Numbers that JavaScript writes before a call whose arguments are many or of varying count
-  /// (exports.layout), and the reference that keeps them alive.
+  /// (the property `layout`), and the reference that keeps them alive.
   double* layout = nullptr;
   Napi::Reference<Napi::Float64Array> layoutReference;
 
+  /// That of the function which is being called.
+  static Session& of(const Napi::CallbackInfo& info) { return *static_cast<Session*>(info.Data()); }
+};
+
+struct Environment {
+  std::vector<std::unique_ptr<Session>> sessions;
+  Napi::FunctionReference errorClass;  // FastWeightError, given to initialize()
+
   static Environment& of(Napi::Env env);
+};
+
+/// The object that openDevice() returns, while it gets its functions.
+class Functions {
+ public:
+  Functions(Napi::Env env, Session& session) : session_(session), object_(Napi::Object::New(env)) {}
+
+  Napi::Env env() const { return object_.Env(); }
+  Session& session() const { return session_; }
+  Napi::Object object() const { return object_; }
+
+  void set(const char* name, const Napi::Value& value) { object_.Set(name, value); }
+  template <typename Callback>
+  void add(const char* name, Callback callback) {
+    object_.Set(name, Napi::Function::New(env(), callback, name, &session_));
+  }
+
+ private:
+  Session& session_;
+  Napi::Object object_;
 };
 
 /// Throws a failed status to JavaScript as a FastWeightError.
@@ -45,14 +74,18 @@ inline int32_t* intsArgument(const Napi::CallbackInfo& info, size_t index, int64
 /// As floatsArgument, but null for a handle of 0, which stands for an absent tensor.
 float* optionalFloatsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count);
 
-// Each adds one family's functions to the addon's exports.
-void registerTensors(Napi::Env env, Napi::Object exports);
-void registerTensorKernels(Napi::Env env, Napi::Object exports);
-void registerSequenceKernels(Napi::Env env, Napi::Object exports);
-void registerFastWeights(Napi::Env env, Napi::Object exports);
+// Each adds one family's functions to those of a device.
+void registerDevice(Functions& functions);
+void registerTensors(Functions& functions);
+void registerTensorKernels(Functions& functions);
+void registerSequenceKernels(Functions& functions);
+void registerFastWeights(Functions& functions);
+void registerOptimizerKernels(Functions& functions);
+void registerRandomKernels(Functions& functions);
+void registerConvolutionKernels(Functions& functions);
+
+// Each adds functions that hold for the whole process to the addon's exports.
 void registerCpu(Napi::Env env, Napi::Object exports);
-void registerOptimizerKernels(Napi::Env env, Napi::Object exports);
-void registerRandomKernels(Napi::Env env, Napi::Object exports);
-void registerConvolutionKernels(Napi::Env env, Napi::Object exports);
+void registerDevices(Napi::Env env, Napi::Object exports);
 
 }  // namespace fastweight::binding

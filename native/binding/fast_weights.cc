@@ -13,7 +13,8 @@ namespace {
 /// Reads the fields of the one object that a call takes.
 class Fields {
  public:
-  explicit Fields(const Napi::CallbackInfo& info) : env_(info.Env()) {
+  explicit Fields(const Napi::CallbackInfo& info)
+      : env_(info.Env()), tensors_(*Session::of(info).tensors) {
     if (info.Length() < 1 || !info[0].IsObject()) {
       check(env_, Status::expected(Code::kArgument, "an object", "argument 0", "something else"));
     }
@@ -39,8 +40,7 @@ class Fields {
     const Handle handle = integer(name);
     if (handle == 0) return nullptr;
     void* memory = nullptr;
-    check(env_, Environment::of(env_).tensors->memory(
-                    handle, static_cast<size_t>(count) * sizeof(float), &memory));
+    check(env_, tensors_.memory(handle, static_cast<size_t>(count) * sizeof(float), &memory));
     return static_cast<float*>(memory);
   }
 
@@ -80,6 +80,7 @@ class Fields {
   }
 
   Napi::Env env_;
+  TensorTable& tensors_;
   Napi::Object object_;
 };
 
@@ -171,7 +172,7 @@ struct ScanCall {
 /// fastWeightScan(fields): runs the program; with a `tape` handle, ties the tape to that tensor.
 void scan(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  Environment& environment = Environment::of(env);
+  Session& session = Session::of(info);
   const Fields fields(info);
   const ScanCall call(info, fields);
   ScanOutputs outputs;
@@ -189,19 +190,19 @@ void scan(const Napi::CallbackInfo& info) {
   }
   const int64_t tapeHandle = fields.integer("tape");
   std::unique_ptr<ScanTape> tape;
-  check(env, fastWeightScan(*environment.device, call.shape, call.program, call.options,
-                            call.inputs, outputs, tapeHandle != 0 ? &tape : nullptr));
-  if (tapeHandle != 0) check(env, environment.tensors->attach(tapeHandle, std::move(tape)));
+  check(env, fastWeightScan(*session.device, call.shape, call.program, call.options, call.inputs,
+                            outputs, tapeHandle != 0 ? &tape : nullptr));
+  if (tapeHandle != 0) check(env, session.tensors->attach(tapeHandle, std::move(tape)));
 }
 
 /// fastWeightScanBackward(fields): the gradients of every input.
 void scanBackward(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  Environment& environment = Environment::of(env);
+  Session& session = Session::of(info);
   const Fields fields(info);
   const ScanCall call(info, fields);
   Attachment* attachment = nullptr;
-  check(env, environment.tensors->attachment(fields.integer("tape"), &attachment));
+  check(env, session.tensors->attachment(fields.integer("tape"), &attachment));
   const auto* tape = dynamic_cast<const ScanTape*>(attachment);
   if (tape == nullptr) fields.wrong("the tape of a fastWeightScan", "tape");
   const ScanShape& s = call.shape;
@@ -235,7 +236,7 @@ void scanBackward(const Napi::CallbackInfo& info) {
       !same(inputs.norms.w0, gradients.norms.w0)) {
     fields.wrong("a tensor for the gradient of each input", "gradients");
   }
-  check(env, fastWeightScanBackward(*environment.device, s, call.program, call.options, call.inputs,
+  check(env, fastWeightScanBackward(*session.device, s, call.program, call.options, call.inputs,
                                     *tape, cotangents, gradients));
 }
 
@@ -243,7 +244,7 @@ void scanBackward(const Napi::CallbackInfo& info) {
 /// and `dCotangent` in place of `out`, its backward.
 void newtonSchulz(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  Environment& environment = Environment::of(env);
+  Session& session = Session::of(info);
   const Fields fields(info);
   const NewtonSchulzMatrices shape{fields.integer("matrices"), fields.integer("rows"),
                                    fields.integer("columns")};
@@ -255,7 +256,7 @@ void newtonSchulz(const Napi::CallbackInfo& info) {
   if (d == nullptr || (backward ? dCotangent : out) == nullptr) {
     fields.wrong("a tensor", "d, out");
   }
-  Device& device = *environment.device;
+  Device& device = *session.device;
   const NewtonSchulz iteration(device, readSchedule(fields), {shape}, fields.real("epsilon"),
                                readMethod(fields));
   const int64_t floats =
@@ -280,11 +281,10 @@ void newtonSchulz(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void registerFastWeights(Napi::Env env, Napi::Object exports) {
-  exports.Set("fastWeightScan", Napi::Function::New(env, scan, "fastWeightScan"));
-  exports.Set("fastWeightScanBackward",
-              Napi::Function::New(env, scanBackward, "fastWeightScanBackward"));
-  exports.Set("newtonSchulz", Napi::Function::New(env, newtonSchulz, "newtonSchulz"));
+void registerFastWeights(Functions& functions) {
+  functions.add("fastWeightScan", scan);
+  functions.add("fastWeightScanBackward", scanBackward);
+  functions.add("newtonSchulz", newtonSchulz);
 }
 
 }  // namespace fastweight::binding

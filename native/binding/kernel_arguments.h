@@ -58,11 +58,11 @@ inline void* elementsArgument(const Napi::CallbackInfo& info, size_t index, int6
 /// A new tensor that a kernel writes and returns. Throws ERR_OUT_OF_MEMORY.
 class Result {
  public:
-  Result(const Napi::CallbackInfo& info, int64_t count, int bytesPerElement) : env_(info.Env()) {
-    TensorTable& tensors = *Environment::of(env_).tensors;
+  Result(const Napi::CallbackInfo& info, int64_t count, int bytesPerElement)
+      : env_(info.Env()), tensors_(*Session::of(info).tensors) {
     const size_t bytes = static_cast<size_t>(count) * static_cast<size_t>(bytesPerElement);
-    check(env_, tensors.allocate(bytes, &handle_));
-    check(env_, tensors.memory(handle_, bytes, &memory_));
+    check(env_, tensors_.allocate(bytes, &handle_));
+    check(env_, tensors_.memory(handle_, bytes, &memory_));
   }
 
   void* memory() const { return memory_; }
@@ -71,12 +71,13 @@ class Result {
 
   /// Gives the tensor back and throws `status`.
   void fail(const Status& status) const {
-    check(env_, Environment::of(env_).tensors->free(handle_));
+    check(env_, tensors_.free(handle_));
     check(env_, status);
   }
 
  private:
   Napi::Env env_;
+  TensorTable& tensors_;
   Handle handle_ = 0;
   void* memory_ = nullptr;
 };
@@ -87,14 +88,14 @@ class Result {
 Epilogue epilogueArgument(const Napi::CallbackInfo& info, size_t index, int64_t columns,
                           const double* numbers);
 
-/// The walk that JavaScript wrote to exports.layout: `rank` sizes, first strides, second strides.
+/// The walk that JavaScript wrote to `layout`: `rank` sizes, first strides, second strides.
 /// Throws ERR_SHAPE for more axes than a walk has.
 StridedPair layoutArgument(const Napi::CallbackInfo& info, size_t rankIndex);
 
 // Families of registerTensorKernels.
-void registerElementwiseKernels(Napi::Env env, Napi::Object exports);
-void registerReduceKernels(Napi::Env env, Napi::Object exports);
-void registerMovementKernels(Napi::Env env, Napi::Object exports);
-void registerMatrixKernels(Napi::Env env, Napi::Object exports);
+void registerElementwiseKernels(Functions& functions);
+void registerReduceKernels(Functions& functions);
+void registerMovementKernels(Functions& functions);
+void registerMatrixKernels(Functions& functions);
 
 }  // namespace fastweight::binding

@@ -4,7 +4,7 @@
 namespace fastweight::binding {
 namespace {
 
-/// What JavaScript wrote to exports.layout for matMul.
+/// What JavaScript wrote to `layout` for matMul.
 struct MatMulNumbers {
   int64_t batch, m, n, k;
   bool shareA, shareB, transposeA, transposeB;
@@ -20,8 +20,8 @@ MatMulNumbers matMulNumbers(const double* numbers) {
 /// `layout` holds batch, m, n, k, whether one a (b) serves all of the batch, whether a (b) is
 /// transposed, and the activation as epilogueArgument() has it. bias, slopes [n] or 0.
 Napi::Value matMul(const Napi::CallbackInfo& info) {
-  Environment& environment = Environment::of(info.Env());
-  const MatMulNumbers s = matMulNumbers(environment.layout);
+  Session& session = Session::of(info);
+  const MatMulNumbers s = matMulNumbers(session.layout);
   const int64_t aSize = productOf(info, {s.m, s.k}), bSize = productOf(info, {s.k, s.n});
   const int64_t count = productOf(info, {s.batch, s.m, s.n});
   Gemm g;
@@ -35,17 +35,15 @@ Napi::Value matMul(const Napi::CallbackInfo& info) {
          s.transposeA ? s.m : s.k, s.shareA ? 0 : aSize};
   g.b = {floatsArgument(info, 1, productOf(info, {s.shareB ? 1 : s.batch, bSize})),
          s.transposeB ? s.k : s.n, s.shareB ? 0 : bSize};
-  g.epilogue = epilogueArgument(info, 2, s.n, environment.layout + 8);
+  g.epilogue = epilogueArgument(info, 2, s.n, session.layout + 8);
   const Result c(info, count, 4);
   g.c = packed(c.floats(), s.m, s.n);
-  environment.device->gemm(g);
+  session.device->gemm(g);
   return c.handle();
 }
 
 }  // namespace
 
-void registerMatrixKernels(Napi::Env env, Napi::Object exports) {
-  exports.Set("matMul", Napi::Function::New(env, matMul, "matMul"));
-}
+void registerMatrixKernels(Functions& functions) { functions.add("matMul", matMul); }
 
 }  // namespace fastweight::binding

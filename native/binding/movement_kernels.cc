@@ -4,7 +4,7 @@
 namespace fastweight::binding {
 namespace {
 
-Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
+Device& deviceOf(const Napi::CallbackInfo& info) { return *Session::of(info).device; }
 
 /// The bytes of a tensor that a walk from element `start` reaches, and that all of it is inside.
 /// Throws ERR_SHAPE.
@@ -74,10 +74,10 @@ Napi::Value segmentSum(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void registerMovementKernels(Napi::Env env, Napi::Object exports) {
-  exports.Set("copyStrided", Napi::Function::New(env, copyStrided, "copyStrided"));
-  exports.Set("gather", Napi::Function::New(env, gather, "gather"));
-  exports.Set("segmentSum", Napi::Function::New(env, segmentSum, "segmentSum"));
+void registerMovementKernels(Functions& functions) {
+  functions.add("copyStrided", copyStrided);
+  functions.add("gather", gather);
+  functions.add("segmentSum", segmentSum);
 }
 
 }  // namespace fastweight::binding

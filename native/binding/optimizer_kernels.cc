@@ -9,7 +9,7 @@
 namespace fastweight::binding {
 namespace {
 
-Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
+Device& deviceOf(const Napi::CallbackInfo& info) { return *Session::of(info).device; }
 
 /// Argument `index`, a table of `columns` numbers a row.
 class Table {
@@ -36,9 +36,9 @@ class Table {
     const double handle = number(row, column);
     if (!(handle >= 0 && handle <= 9007199254740991.0)) wrong("handles");
     void* memory = nullptr;
-    check(info_.Env(), Environment::of(info_.Env())
-                           .tensors->memory(static_cast<Handle>(handle),
-                                            static_cast<size_t>(count) * sizeof(float), &memory));
+    check(info_.Env(),
+          Session::of(info_).tensors->memory(static_cast<Handle>(handle),
+                                             static_cast<size_t>(count) * sizeof(float), &memory));
     return static_cast<float*>(memory);
   }
 
@@ -125,13 +125,10 @@ void globalNorm(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void registerOptimizerKernels(Napi::Env env, Napi::Object exports) {
-  const auto add = [&](const char* name, void (*function)(const Napi::CallbackInfo&)) {
-    exports.Set(name, Napi::Function::New(env, function, name));
-  };
-  add("adamWStep", adamWStep);
-  add("muonStep", muonStep);
-  add("globalNorm", globalNorm);
+void registerOptimizerKernels(Functions& functions) {
+  functions.add("adamWStep", adamWStep);
+  functions.add("muonStep", muonStep);
+  functions.add("globalNorm", globalNorm);
 }
 
 }  // namespace fastweight::binding

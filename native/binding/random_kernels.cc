@@ -4,7 +4,7 @@
 namespace fastweight::binding {
 namespace {
 
-Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
+Device& deviceOf(const Napi::CallbackInfo& info) { return *Session::of(info).device; }
 
 uint64_t seedArgument(const Napi::CallbackInfo& info, size_t index) {
   return static_cast<uint64_t>(countArgument(info, index));
@@ -43,13 +43,10 @@ void dropout(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void registerRandomKernels(Napi::Env env, Napi::Object exports) {
-  const auto add = [&](const char* name, void (*function)(const Napi::CallbackInfo&)) {
-    exports.Set(name, Napi::Function::New(env, function, name));
-  };
-  add("randomUniform", randomUniform);
-  add("randomNormal", randomNormal);
-  add("dropout", dropout);
+void registerRandomKernels(Functions& functions) {
+  functions.add("randomUniform", randomUniform);
+  functions.add("randomNormal", randomNormal);
+  functions.add("dropout", dropout);
 }
 
 }  // namespace fastweight::binding

@@ -4,7 +4,7 @@
 namespace fastweight::binding {
 namespace {
 
-Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
+Device& deviceOf(const Napi::CallbackInfo& info) { return *Session::of(info).device; }
 
 struct Sizes {
   int64_t outer, middle, inner, all;
@@ -66,11 +66,11 @@ Napi::Value cumulative(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void registerReduceKernels(Napi::Env env, Napi::Object exports) {
-  exports.Set("reduce", Napi::Function::New(env, reduce, "reduce"));
-  exports.Set("argReduce", Napi::Function::New(env, argReduce, "argReduce"));
-  exports.Set("softmax", Napi::Function::New(env, softmax, "softmax"));
-  exports.Set("cumulative", Napi::Function::New(env, cumulative, "cumulative"));
+void registerReduceKernels(Functions& functions) {
+  functions.add("reduce", reduce);
+  functions.add("argReduce", argReduce);
+  functions.add("softmax", softmax);
+  functions.add("cumulative", cumulative);
 }
 
 }  // namespace fastweight::binding

@@ -7,7 +7,7 @@
 namespace fastweight::binding {
 namespace {
 
-Device& deviceOf(const Napi::CallbackInfo& info) { return *Environment::of(info.Env()).device; }
+Device& deviceOf(const Napi::CallbackInfo& info) { return *Session::of(info).device; }
 
 /// batch, heads, queryTokens, keyTokens, headDim, window, scale, causal from argument `first` on.
 AttentionShape attentionShape(const Napi::CallbackInfo& info, size_t first) {
@@ -196,20 +196,17 @@ void softmaxCrossEntropyBackward(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void registerSequenceKernels(Napi::Env env, Napi::Object exports) {
-  const auto add = [&](const char* name, void (*function)(const Napi::CallbackInfo&)) {
-    exports.Set(name, Napi::Function::New(env, function, name));
-  };
-  add("attention", attention);
-  add("attentionBackward", attentionBackward);
-  add("normaliseRows", normaliseRows);
-  add("normaliseRowsBackward", normaliseRowsBackward);
-  add("rotaryEmbedding", rotaryEmbedding);
-  add("tableRotaryEmbedding", tableRotaryEmbedding);
-  add("activate", activate);
-  add("activateBackward", activateBackward);
-  add("softmaxCrossEntropy", softmaxCrossEntropy);
-  add("softmaxCrossEntropyBackward", softmaxCrossEntropyBackward);
+void registerSequenceKernels(Functions& functions) {
+  functions.add("attention", attention);
+  functions.add("attentionBackward", attentionBackward);
+  functions.add("normaliseRows", normaliseRows);
+  functions.add("normaliseRowsBackward", normaliseRowsBackward);
+  functions.add("rotaryEmbedding", rotaryEmbedding);
+  functions.add("tableRotaryEmbedding", tableRotaryEmbedding);
+  functions.add("activate", activate);
+  functions.add("activateBackward", activateBackward);
+  functions.add("softmaxCrossEntropy", softmaxCrossEntropy);
+  functions.add("softmaxCrossEntropyBackward", softmaxCrossEntropyBackward);
 }
 
 }  // namespace fastweight::binding

@@ -10,7 +10,7 @@ StridedPair layoutArgument(const Napi::CallbackInfo& info, size_t rankIndex) {
     check(info.Env(),
           Status::expected(Code::kShape, "at most 8 axes", "layout", std::to_string(rank)));
   }
-  const double* numbers = Environment::of(info.Env()).layout;
+  const double* numbers = Session::of(info).layout;
   StridedPair layout;
   layout.rank = static_cast<int>(rank);
   for (int axis = 0; axis < layout.rank; ++axis) {
@@ -36,16 +36,15 @@ Epilogue epilogueArgument(const Napi::CallbackInfo& info, size_t index, int64_t 
   return epilogue;
 }
 
-void registerTensorKernels(Napi::Env env, Napi::Object exports) {
-  Environment& environment = Environment::of(env);
-  Napi::Float64Array layout = Napi::Float64Array::New(env, kLayoutNumbers);
-  environment.layout = layout.Data();
-  environment.layoutReference = Napi::Persistent(layout);
-  exports.Set("layout", layout);
-  registerElementwiseKernels(env, exports);
-  registerReduceKernels(env, exports);
-  registerMovementKernels(env, exports);
-  registerMatrixKernels(env, exports);
+void registerTensorKernels(Functions& functions) {
+  Napi::Float64Array layout = Napi::Float64Array::New(functions.env(), kLayoutNumbers);
+  functions.session().layout = layout.Data();
+  functions.session().layoutReference = Napi::Persistent(layout);
+  functions.set("layout", layout);
+  registerElementwiseKernels(functions);
+  registerReduceKernels(functions);
+  registerMovementKernels(functions);
+  registerMatrixKernels(functions);
 }
 
 }  // namespace fastweight::binding

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "binding/environment.h"
+#include "binding/read_later.h"
 
 namespace fastweight::binding {
 namespace {
@@ -14,14 +15,13 @@ Napi::Value allocate(const Napi::CallbackInfo& info) {
           Status::expected(Code::kRange, "a count of bytes", "bytes", std::to_string(bytes)));
   }
   Handle handle = 0;
-  check(info.Env(),
-        Environment::of(info.Env()).tensors->allocate(static_cast<size_t>(bytes), &handle));
+  check(info.Env(), Session::of(info).tensors->allocate(static_cast<size_t>(bytes), &handle));
   return Napi::Number::New(info.Env(), static_cast<double>(handle));
 }
 
 /// free(handle)
 void freeTensor(const Napi::CallbackInfo& info) {
-  check(info.Env(), Environment::of(info.Env()).tensors->free(integerArgument(info, 0)));
+  check(info.Env(), Session::of(info).tensors->free(integerArgument(info, 0)));
 }
 
 Napi::TypedArray typedArrayArgument(const Napi::CallbackInfo& info, size_t index) {
@@ -37,43 +37,45 @@ void write(const Napi::CallbackInfo& info) {
   const Napi::TypedArray array = typedArrayArgument(info, 1);
   void* memory = memoryArgument(info, 0, array.ByteLength());
   const auto* host = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-  Environment::of(info.Env()).device->copyFromHost(memory, host, array.ByteLength());
+  Session::of(info).device->copyFromHost(memory, host, array.ByteLength());
 }
 
-/// read(handle, typedArray): fills the array from the tensor's first bytes.
+/// read(handle, typedArray): fills the array from the tensor's first bytes. Throws the first
+/// failure of what was queued before.
 void read(const Napi::CallbackInfo& info) {
   const Napi::TypedArray array = typedArrayArgument(info, 1);
   const void* memory = memoryArgument(info, 0, array.ByteLength());
   auto* host = static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-  Environment::of(info.Env()).device->copyToHost(host, memory, array.ByteLength());
+  Device& device = *Session::of(info).device;
+  device.copyToHost(host, memory, array.ByteLength());
+  check(info.Env(), device.synchronize());
 }
 
 /// memory() -> { tensors, bytes, peakBytes }
 Napi::Value memory(const Napi::CallbackInfo& info) {
-  const TensorTable& tensors = *Environment::of(info.Env()).tensors;
+  const TensorTable& tensors = *Session::of(info).tensors;
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("tensors", Napi::Number::New(info.Env(), static_cast<double>(tensors.count())));
   result.Set("bytes", Napi::Number::New(info.Env(), static_cast<double>(tensors.bytes())));
-  result.Set("peakBytes",
-             Napi::Number::New(
-                 info.Env(), static_cast<double>(Environment::of(info.Env()).device->peakBytes())));
+  result.Set(
+      "peakBytes",
+      Napi::Number::New(info.Env(), static_cast<double>(Session::of(info).device->peakBytes())));
   return result;
 }
 
 /// resetPeakBytes(): memory().peakBytes counts from now on.
-void resetPeakBytes(const Napi::CallbackInfo& info) {
-  Environment::of(info.Env()).device->resetPeakBytes();
-}
+void resetPeakBytes(const Napi::CallbackInfo& info) { Session::of(info).device->resetPeakBytes(); }
 
 }  // namespace
 
-void registerTensors(Napi::Env env, Napi::Object exports) {
-  exports.Set("allocate", Napi::Function::New(env, allocate, "allocate"));
-  exports.Set("free", Napi::Function::New(env, freeTensor, "free"));
-  exports.Set("write", Napi::Function::New(env, write, "write"));
-  exports.Set("read", Napi::Function::New(env, read, "read"));
-  exports.Set("resetPeakBytes", Napi::Function::New(env, resetPeakBytes, "resetPeakBytes"));
-  exports.Set("memory", Napi::Function::New(env, memory, "memory"));
+void registerTensors(Functions& functions) {
+  functions.add("allocate", allocate);
+  functions.add("free", freeTensor);
+  functions.add("write", write);
+  functions.add("read", read);
+  functions.add("readLater", readLater);
+  functions.add("resetPeakBytes", resetPeakBytes);
+  functions.add("memory", memory);
 }
 
 }  // namespace fastweight::binding

@@ -27,6 +27,12 @@ export function hostArray(dtype: DataType, count: number): NativeArray {
   return dtype === 'int32' ? new Int32Array(count) : new Uint8Array(count);
 }
 
+/** The elements that a buffer holds as native memory does. */
+export function arrayOver(dtype: DataType, buffer: ArrayBuffer): NativeArray {
+  if (dtype === 'float32') return new Float32Array(buffer);
+  return dtype === 'int32' ? new Int32Array(buffer) : new Uint8Array(buffer);
+}
+
 /** `values` as native memory holds them: themselves where they already are, else a converted copy. */
 export function asNativeArray(values: ArrayLike<number>, dtype: DataType): NativeArray {
   if (dtype === 'float32') {

@@ -1,7 +1,7 @@
-// Importing this file registers the backend, its kernels, all gradients and the methods of tensors.
+// Importing this file registers the backends, its kernels, all gradients and the methods of tensors.
 import { registerGradient } from '@tensorflow/tfjs-core';
 import { registerChainedOps } from '../backend/chained_ops';
-import { registerCpuBackend } from '../backend/register';
+import { registerBackends } from '../backend/register';
 import { newtonSchulzGradient, newtonSchulzKernels } from './fast_weights/newton_schulz';
 import { scanGradient, scanKernels } from './fast_weights/scan';
 import { registerGradients } from './gradients/register';
@@ -10,7 +10,7 @@ import { optimizerKernels } from './optimizers';
 import { dropoutGradient, randomKernels } from './random';
 import { sequenceGradients, sequenceKernels } from './sequence';
 
-registerCpuBackend(
+registerBackends(
   new Map([
     ...nativeKernels,
     ...scanKernels,

@@ -1,22 +1,10 @@
 import type { CpuAddon } from './cpu_addon';
+import type { DevicesAddon } from './device_addon';
 import { FastWeightError } from './errors';
-import type { FastWeightAddon } from './fast_weight_addon';
 import { loadNativeModule } from './loader';
-import type { OptimizerAddon } from './optimizer_addon';
-import type { RandomAddon } from './random_addon';
-import type { SequenceAddon } from './sequence_addon';
-import type { TensorKernelsAddon } from './tensor_kernels_addon';
-import type { TensorStorageAddon } from './tensor_storage_addon';
 
 /** The native addon: what `native/binding` exports, name for name. */
-export interface Addon
-  extends TensorStorageAddon,
-    TensorKernelsAddon,
-    FastWeightAddon,
-    SequenceAddon,
-    CpuAddon,
-    OptimizerAddon,
-    RandomAddon {
+export interface Addon extends CpuAddon, DevicesAddon {
   /** Hands over the class of the errors that native code throws; called once, before all else. */
   initialize(errorClass: typeof FastWeightError): void;
 }

@@ -8,7 +8,8 @@ interface Attempt {
   error: string;
 }
 
-const packageRoot = path.join(__dirname, '..', '..');
+/** The folder of the package. */
+export const packageRoot = path.join(__dirname, '..', '..');
 
 /** Causes that an error text of the dynamic loader reveals, most telling first. */
 const causes: readonly { pattern: RegExp; cause: string }[] = [
@@ -50,12 +51,21 @@ export function loadNativeModule(): unknown {
       continue;
     }
     try {
-      return require(file);
+      const loaded: unknown = require(file);
+      loadedFile = file;
+      return loaded;
     } catch (error) {
       attempts.push({ file, error: error instanceof Error ? error.message : String(error) });
     }
   }
   throw new FastWeightError('ERR_ADDON_LOAD', explain(attempts));
+}
+
+let loadedFile = '';
+
+/** The file that loadNativeModule() loaded; '' before. */
+export function loadedAddonFile(): string {
+  return loadedFile;
 }
 
 function candidates(): string[] {

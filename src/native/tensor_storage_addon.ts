@@ -15,6 +15,11 @@ export interface TensorStorageAddon {
   /** Fills `values` from the start of the tensor. */
   read(handle: Handle, values: NativeArray): void;
   /**
+   * The first `bytes` bytes of the tensor as they are after what is queued now, without holding up
+   * JavaScript where the device has a queue. Rejects with the first failure of what was queued.
+   */
+  readLater(handle: Handle, bytes: number): Promise<ArrayBuffer>;
+  /**
    * Tensors alive in this thread, the bytes of their memory with what rides along, and the most
    * bytes in use at a time, workspaces included, since the last `resetPeakBytes`.
    */

@@ -1,7 +1,7 @@
 import '../../src';
 import * as tf from '@tensorflow/tfjs-core';
 import { fastWeightScanOutput, programs } from '../../src';
-import { loadAddon } from '../../src/native/addon';
+import type { FastWeightBackend } from '../../src/backend/fastweight_backend';
 import { normal3, uniform3 } from '../support/random_tensors';
 
 const [rows, chunk, width] = [2, 256, 32];
@@ -22,7 +22,7 @@ function peakBytes(tokens: number, memory: 'store' | 'recompute'): number {
     const options = { optimizer: 'muon', memory } as const;
     return fastWeightScanOutput({ q, k, v, rates, momentum }, { w0, w1, w2 }, program, options);
   };
-  const addon = loadAddon();
+  const { addon } = tf.backend() as FastWeightBackend;
   const cotangent = normal3([rows, tokens, width], 9);
   const before =
     addon.memory().bytes - 4 * cotangent.size - given.reduce((sum, x) => sum + 4 * x.size, 0);
