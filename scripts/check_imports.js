@@ -17,7 +17,7 @@ const mayImport = {
   native: uses(),
   backend: uses('native'),
   kernels: uses('backend', 'native'),
-  ops: uses(...core),
+  ops: uses('io', ...core),
   optimizers: uses('ops', 'reference', ...core),
   io: uses('native'),
   data: uses('io', 'native'),

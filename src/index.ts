@@ -43,6 +43,7 @@ export type { InstructionSet } from './native/cpu_addon';
 export { type ErrorCode, FastWeightError } from './native/errors';
 export { gelu, silu, softplus, stepSizes, swiglu } from './ops/activations';
 export { type AttentionOptions, attention } from './ops/attention';
+export { type FastWeightAdvanceOptions, fastWeightAdvance } from './ops/fast_weight_advance';
 export { fastWeightApply } from './ops/fast_weight_apply';
 export {
   type FastWeightInputs,
@@ -56,6 +57,7 @@ export {
   FastWeightState,
   type FastWeightStateParts,
   type FastWeights,
+  type PendingTokens,
 } from './ops/fast_weight_state';
 export {
   type NewtonSchulzMethod,

@@ -1,4 +1,6 @@
 // Data movement: strided copies, gathers and their sums.
+#include <algorithm>
+
 #include "binding/kernel_arguments.h"
 
 namespace fastweight::binding {
@@ -33,6 +35,33 @@ void copyStrided(const Napi::CallbackInfo& info) {
       walkedArgument(info, 1, countArgument(info, 2), bytes, layout, layout.firstStrides);
   void* to = walkedArgument(info, 3, countArgument(info, 4), bytes, layout, layout.secondStrides);
   deviceOf(info).copyStrided(bytes, layout, from, to);
+}
+
+/// copyRanges(from, to, floats, ranges): items are `floats` floats each; every triple of `ranges`
+/// says the first item to read, the first to write, and how many. Throws ERR_RANGE.
+void copyRanges(const Napi::CallbackInfo& info) {
+  const int64_t floats = countArgument(info, 2);
+  if (!info[3].IsTypedArray()) {
+    check(info.Env(),
+          Status::expected(Code::kArgument, "an Int32Array", "ranges", "something else"));
+  }
+  const auto ranges = info[3].As<Napi::Int32Array>();
+  int64_t fromItems = 0, toItems = 0;
+  for (size_t i = 0; i + 2 < ranges.ElementLength(); i += 3) {
+    const int64_t from = ranges[i], to = ranges[i + 1], count = ranges[i + 2];
+    if (from < 0 || to < 0 || count < 0) {
+      check(info.Env(), Status::expected(Code::kRange, "ranges of items from 0 on", "ranges",
+                                         "a negative number"));
+    }
+    fromItems = std::max(fromItems, from + count);
+    toItems = std::max(toItems, to + count);
+  }
+  const float* source = floatsArgument(info, 0, productOf(info, {fromItems, floats}));
+  float* target = floatsArgument(info, 1, productOf(info, {toItems, floats}));
+  for (size_t i = 0; i + 2 < ranges.ElementLength(); i += 3) {
+    deviceOf(info).copy(target + ranges[i + 1] * floats, source + ranges[i] * floats,
+                        static_cast<size_t>(ranges[i + 2] * floats) * sizeof(float));
+  }
 }
 
 /// gather(bytesPerElement, x, indices, batch, outer, size, indexCount, inner) -> y
@@ -76,6 +105,7 @@ Napi::Value segmentSum(const Napi::CallbackInfo& info) {
 
 void registerMovementKernels(Functions& functions) {
   functions.add("copyStrided", copyStrided);
+  functions.add("copyRanges", copyRanges);
   functions.add("gather", gather);
   functions.add("segmentSum", segmentSum);
 }

@@ -69,6 +69,11 @@ export interface TensorKernelsAddon {
     toStart: number,
     rank: number,
   ): void;
+  /**
+   * Copies items of `floats` floats in place. Each triple of `ranges` says the first item to read,
+   * the first to write, and how many. Throws ERR_RANGE.
+   */
+  copyRanges(from: Handle, to: Handle, floats: number, ranges: Int32Array): void;
   /** [batch, outer, indexCount, inner] from x [batch, outer, size, inner]. Throws ERR_RANGE. */
   gather(
     bytes: number,

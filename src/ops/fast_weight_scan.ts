@@ -90,8 +90,11 @@ export function fastWeightScan(
   if (!hasUpdate) {
     const [output] = runScan(call, []);
     const same = state.fork();
-    const momenta = same.momenta ?? (inputs.momentum && mapSet(same.weights, zerosLike));
-    return { output: output as Tensor3D, state: new FastWeightState({ ...same, momenta }) };
+    if (same.momenta || !inputs.momentum) return { output: output as Tensor3D, state: same };
+    const { weights, mainWeights, norms, weightNorm, pending } = same;
+    const momenta = mapSet(weights, zerosLike);
+    const parts = { weights, mainWeights, momenta, norms, weightNorm, pending };
+    return { output: output as Tensor3D, state: new FastWeightState(parts) };
   }
   // Norms stay, so a scan returns them only where it is the first.
   const sets = call.sets.filter((set) => set !== 'norms' || !state.norms);
@@ -147,7 +150,10 @@ function checkedCall(
   const hasUpdate = program.some(({ kind }) => kind === 'update');
   const tokens = checkedTokens(inputs, state.weights, program, hasUpdate);
   const attrs = { ...attributesOf(options), tokens, ...flatProgram(program, tokens) };
-  if (hasUpdate) assertContinues(state, attrs.weightNorm, inputs.momentum !== undefined);
+  if (hasUpdate) {
+    assertContinues(state, attrs.weightNorm, inputs.momentum !== undefined);
+    assertNothingPending(state);
+  }
   const sets: StateSet[] = ['weights'];
   if (hasUpdate && attrs.weightNorm === 'pre') sets.push('mainWeights');
   if (hasUpdate && inputs.momentum) sets.push('momenta');
@@ -184,8 +190,14 @@ function tensorsOf(state: FastWeightState, sets: StateSet[]): ScanTensors<Tensor
   return Object.fromEntries(entries);
 }
 
-/** Throws unless an update with these settings can go on from `state`. */
-function assertContinues(
+function assertNothingPending({ pending }: FastWeightState): void {
+  if (!pending?.counts.some((count) => count > 0)) return;
+  const remedy = 'Go on with fastWeightAdvance';
+  throw expected('ERR_ARGUMENT', 'a state without pending tokens', 'weights', 'some', remedy);
+}
+
+/** Throws ERR_ARGUMENT unless an update with these settings can go on from `state`. */
+export function assertContinues(
   state: FastWeightState,
   weightNorm: ScanAttrs['weightNorm'],
   hasMomentum: boolean,
@@ -224,7 +236,8 @@ function checkedTokens(
   return typeof tokens === 'number' ? tokens : 0;
 }
 
-function attributesOf(options: FastWeightScanOptions) {
+/** Checks the options and gives the attributes that they stand for. */
+export function attributesOf(options: FastWeightScanOptions) {
   const { optimizer = 'gd', newtonSchulz = 'you5', weightNorm = 'post', memory = 'auto' } = options;
   assertChoice('optimizer', optimizer, ['gd', 'muon']);
   assertChoice('weightNorm', weightNorm, ['post', 'pre', 'none']);

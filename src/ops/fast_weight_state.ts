@@ -1,5 +1,13 @@
-import { clone, dispose, type Tensor, type Tensor2D, type Tensor3D } from '@tensorflow/tfjs-core';
+import {
+  clone,
+  dispose,
+  keep,
+  type Tensor,
+  type Tensor2D,
+  type Tensor3D,
+} from '@tensorflow/tfjs-core';
 import { expected } from '../native/errors';
+import { readState, writeState } from './fast_weight_state_file';
 import { assertTensor } from './validate';
 
 /** Weights of f(x) = w1 (silu(w0 x) * (w2 x)), or tensors of the same shapes. */
@@ -22,6 +30,20 @@ export interface FastWeightNorms {
   w2: Tensor2D;
 }
 
+/** Tokens of chunks that are not whole yet, each row's first `counts[row]` of the tensors. */
+export interface PendingTokens {
+  /** Tokens that each row has, fewer than a chunk. */
+  counts: number[];
+  /** [rows, chunk, keyDim] */
+  k: Tensor3D;
+  /** [rows, chunk, valueDim] */
+  v: Tensor3D;
+  /** [rows, chunk, 3] */
+  rates: Tensor3D;
+  /** [rows, chunk, 1], with momentum */
+  momentum?: Tensor3D;
+}
+
 /** What a state is made of. */
 export interface FastWeightStateParts {
   /** The weights that f uses. */
@@ -34,6 +56,8 @@ export interface FastWeightStateParts {
   norms?: FastWeightNorms;
   /** How the updates so far normalised; left out, there were none. */
   weightNorm?: 'post' | 'pre' | 'none';
+  /** What `fastWeightAdvance` has not written yet; left out, nothing. */
+  pending?: PendingTokens;
 }
 
 const names = ['w0', 'w1', 'w2'] as const;
@@ -53,16 +77,7 @@ export function mapSet<T extends FastWeights | FastWeightNorms>(
  * The tensors are the state's: `dispose` frees them.
  */
 export class FastWeightState {
-  /** The weights that f uses. */
-  readonly weights: FastWeights;
-  /** The raw weights of weightNorm 'pre', otherwise `weights`. */
-  readonly mainWeights: FastWeights;
-  /** The momenta, where there was momentum. */
-  readonly momenta?: FastWeights;
-  /** The row norms of the very first weights; none before the first update or without norms. */
-  readonly norms?: FastWeightNorms;
-  /** How the updates so far normalised; undefined before the first. */
-  readonly weightNorm?: 'post' | 'pre' | 'none';
+  private parts: FastWeightStateParts;
 
   /**
    * Takes over the tensors of `parts`.
@@ -70,55 +85,132 @@ export class FastWeightState {
    * @throws FastWeightError ERR_SHAPE, ERR_DTYPE, ERR_DISPOSED, ERR_ARGUMENT
    */
   constructor(parts: FastWeightStateParts) {
-    const { weights, mainWeights = weights, momenta, norms, weightNorm } = parts;
-    assertWeights(weights);
-    if (mainWeights !== weights && weightNorm !== 'pre') {
-      throw expected('ERR_ARGUMENT', "weightNorm 'pre'", 'mainWeights', `'${weightNorm}'`);
-    }
-    if (norms && (weightNorm ?? 'none') === 'none') {
-      throw expected('ERR_ARGUMENT', "weightNorm 'post' or 'pre'", 'norms', `'${weightNorm}'`);
-    }
-    const like = (set: FastWeights | FastWeightNorms, label: string, rank: number) => {
-      mapSet(set, (tensor, name) => {
-        assertTensor(`${label}.${name}`, tensor, weights[name].shape.slice(0, rank));
-        return tensor;
-      });
-    };
-    if (mainWeights !== weights) like(mainWeights, 'mainWeights', 3);
-    if (momenta) like(momenta, 'momenta', 3);
-    if (norms) like(norms, 'norms', 2);
-    this.weights = weights;
-    this.mainWeights = mainWeights;
-    this.momenta = momenta;
-    this.norms = norms;
-    this.weightNorm = weightNorm;
+    const { mainWeights, ...others } = parts;
+    this.parts = mainWeights === parts.weights ? others : { ...others, mainWeights };
+    assertParts(this.parts);
+  }
+
+  /** The weights that f uses. */
+  get weights(): FastWeights {
+    return this.parts.weights;
+  }
+
+  /** The raw weights of weightNorm 'pre', otherwise `weights`. */
+  get mainWeights(): FastWeights {
+    return this.parts.mainWeights ?? this.parts.weights;
+  }
+
+  /** The momenta, where there was momentum. */
+  get momenta(): FastWeights | undefined {
+    return this.parts.momenta;
+  }
+
+  /** The row norms of the very first weights; none before the first update or without norms. */
+  get norms(): FastWeightNorms | undefined {
+    return this.parts.norms;
+  }
+
+  /** How the updates so far normalised; undefined before the first. */
+  get weightNorm(): 'post' | 'pre' | 'none' | undefined {
+    return this.parts.weightNorm;
+  }
+
+  /** The tokens of chunks that are not whole yet. */
+  get pending(): PendingTokens | undefined {
+    return this.parts.pending;
+  }
+
+  /** Bytes of all tensors. */
+  get bytes(): number {
+    return tensorsOf(this.parts).reduce((sum, { size }) => sum + 4 * size, 0);
   }
 
   /** An independent state of the same values, which shares memory until one of them changes. */
   fork(): FastWeightState {
     this.assertLive();
-    const copy = <T extends FastWeights | FastWeightNorms>(set: T) => mapSet(set, clone);
-    const { weights, mainWeights, momenta, norms, weightNorm } = this;
-    return new FastWeightState({
-      weights: copy(weights),
-      mainWeights: mainWeights === weights ? undefined : copy(mainWeights),
-      momenta: momenta && copy(momenta),
-      norms: norms && copy(norms),
-      weightNorm,
-    });
+    return new FastWeightState(mapTensors(this.parts, clone));
   }
 
-  dispose(): void {
-    for (const set of [this.weights, this.mainWeights, this.momenta, this.norms]) {
-      if (set !== undefined) dispose([set.w0, set.w1, set.w2]);
+  /**
+   * Takes over tensors in place of those that the state has, which are disposed of. They outlive
+   * every tidy.
+   */
+  replace(parts: Partial<FastWeightStateParts>): void {
+    const before = tensorsOf(this.parts);
+    this.parts = { ...this.parts, ...parts };
+    const after = new Set(tensorsOf(this.parts));
+    for (const tensor of after) keep(tensor);
+    for (const tensor of before) if (!after.has(tensor)) tensor.dispose();
+  }
+
+  /** Lets the tensors outlive every tidy, and returns the state. */
+  keep(): this {
+    for (const tensor of tensorsOf(this.parts)) keep(tensor);
+    return this;
+  }
+
+  /**
+   * Writes the state as a safetensors file, which appears under its name when it is whole.
+   *
+   * @throws FastWeightError ERR_CHECKPOINT where the file cannot be written, ERR_DISPOSED
+   */
+  async save(file: string): Promise<void> {
+    this.assertLive();
+    await writeState(file, this.parts);
+  }
+
+  /**
+   * The state that `save` wrote; its tensors outlive every tidy.
+   *
+   * @throws FastWeightError ERR_CHECKPOINT for a file that is truncated or is no such state
+   */
+  static load(file: string): FastWeightState {
+    const parts = readState(file);
+    try {
+      return new FastWeightState(parts).keep();
+    } catch (error) {
+      dispose(tensorsOf(parts));
+      throw expected('ERR_CHECKPOINT', 'a state', file, (error as Error).message);
     }
   }
 
-  private assertLive(): void {
+  dispose(): void {
+    dispose(tensorsOf(this.parts));
+  }
+
+  /** Throws ERR_DISPOSED after `dispose`. */
+  assertLive(): void {
     if (this.weights.w0.isDisposed) {
       throw expected('ERR_DISPOSED', 'a live state', 'state', 'a disposed one');
     }
   }
+}
+
+/** The parts with f of each tensor in the tensor's place. */
+function mapTensors(
+  { pending, ...parts }: FastWeightStateParts,
+  f: (tensor: Tensor) => Tensor,
+): FastWeightStateParts {
+  const mapped: FastWeightStateParts = { ...parts, weights: mapSet(parts.weights, f) };
+  if (parts.mainWeights) mapped.mainWeights = mapSet(parts.mainWeights, f);
+  if (parts.momenta) mapped.momenta = mapSet(parts.momenta, f);
+  if (parts.norms) mapped.norms = mapSet(parts.norms, f);
+  if (pending) {
+    const { counts, k, v, rates, momentum } = pending;
+    const copy = (tensor: Tensor3D) => f(tensor) as Tensor3D;
+    mapped.pending = { counts: [...counts], k: copy(k), v: copy(v), rates: copy(rates) };
+    if (momentum) mapped.pending.momentum = copy(momentum);
+  }
+  return mapped;
+}
+
+function tensorsOf(parts: FastWeightStateParts): Tensor[] {
+  const tensors: Tensor[] = [];
+  mapTensors(parts, (tensor) => {
+    tensors.push(tensor);
+    return tensor;
+  });
+  return tensors;
 }
 
 /** The state that an operation starts from: the one given, or that of initial weights. */
@@ -133,4 +225,39 @@ export function assertWeights({ w0, w1, w2 }: FastWeights): void {
   const [rows, hiddenDim] = w0.shape;
   assertTensor('w1', w1, [rows, 'valueDim', hiddenDim]);
   assertTensor('w2', w2, w0.shape);
+}
+
+function assertParts(parts: FastWeightStateParts): void {
+  const { weights, mainWeights, momenta, norms, weightNorm, pending } = parts;
+  assertWeights(weights);
+  if (mainWeights && weightNorm !== 'pre') {
+    throw expected('ERR_ARGUMENT', "weightNorm 'pre'", 'mainWeights', `'${weightNorm}'`);
+  }
+  if (norms && (weightNorm ?? 'none') === 'none') {
+    throw expected('ERR_ARGUMENT', "weightNorm 'post' or 'pre'", 'norms', `'${weightNorm}'`);
+  }
+  const like = (set: FastWeights | FastWeightNorms, label: string, rank: number) => {
+    for (const name of names) {
+      assertTensor(`${label}.${name}`, set[name], weights[name].shape.slice(0, rank));
+    }
+  };
+  if (mainWeights) like(mainWeights, 'mainWeights', 3);
+  if (momenta) like(momenta, 'momenta', 3);
+  if (norms) like(norms, 'norms', 2);
+  if (pending) assertPending(pending, weights);
+}
+
+function assertPending(pending: PendingTokens, { w0, w1 }: FastWeights): void {
+  const { counts, k, v, rates, momentum } = pending;
+  const [rows, , keyDim] = w0.shape;
+  assertTensor('pending.k', k, [rows, 'chunk', keyDim]);
+  const chunk = k.shape[1];
+  assertTensor('pending.v', v, [rows, chunk, w1.shape[1]]);
+  assertTensor('pending.rates', rates, [rows, chunk, 3]);
+  if (momentum) assertTensor('pending.momentum', momentum, [rows, chunk, 1]);
+  const isCount = (count: number) => Number.isSafeInteger(count) && count >= 0 && count < chunk;
+  if (counts.length !== rows || !counts.every(isCount)) {
+    const expectation = `${rows} counts below ${chunk}`;
+    throw expected('ERR_ARGUMENT', expectation, 'pending.counts', `[${counts}]`);
+  }
 }
