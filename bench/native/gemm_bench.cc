@@ -1,8 +1,11 @@
 // GFLOP/s of the GEMM and the symmetric product on the CPU, optionally beside a BLAS.
 //   fastweight_gemm_bench [--blas PATH] [--filter TEXT] [--repeats N]
 // PATH is a shared library with cblas_sgemm (OpenBLAS, MKL's libmkl_rt). Both run interleaved in
-// one process; the ratio is the median of the ratios of neighbouring runs.
+// one process; the ratio is the median of the ratios of neighbouring runs. With one thread
+// (FASTWEIGHT_NUM_THREADS=1, and the BLAS's own variable) time is that thread's CPU time, which
+// other work on the machine disturbs little.
 #include <dlfcn.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -69,14 +72,23 @@ enum { kRowMajor = 101, kNoTranspose = 111, kTranspose = 112 };
 using Sgemm = void (*)(int, int, int, int, int, int, float, const float*, int, const float*, int,
                        float, float*, int);
 
+double now() {
+  timespec time;
+  const bool alone = fastweight::cpu::threadCount() == 1;
+  clock_gettime(alone ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC, &time);
+  return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 /// Seconds of a run. A pause lets the other side's threads, which wait for work in a loop, give up
 /// the cores; a first run wakes one's own.
 double seconds(const std::function<void()>& run, int times) {
-  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  if (fastweight::cpu::threadCount() > 1) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  }
   run();
-  const auto start = std::chrono::steady_clock::now();
+  const double start = now();
   for (int i = 0; i < times; ++i) run();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / times;
+  return (now() - start) / times;
 }
 
 double median(std::vector<double> values) {

@@ -8,10 +8,15 @@
 namespace fastweight::cpu {
 namespace {
 
-/// Of the right operand, rows that are packed at a time; a multiple of kDepth.
-constexpr int64_t kPackedRows = 2 * kDepth;
-/// Of the second cache level, what the packed right operand may take.
-constexpr int64_t kPackedFloats = int64_t{128} << 10;
+/// Of the right operand, rows that are packed at a time.
+constexpr int64_t kPackedRows = kDepth;
+/// What the packed right operand may take. A panel of it serves a group of rows from the first
+/// cache level, so most of it may lie beyond the second one.
+constexpr int64_t kPackedFloats = int64_t{256} << 10;
+/// The same for products whose results an epilogue takes together.
+constexpr int64_t kFusedFloats = 3 * kPackedFloats;
+/// Tiles of rows that pass by a panel together where scratch lies on the stack.
+constexpr int64_t kFewTiles = 2;
 /// Up to this many rows it does not pay to pack the right operand; more where it is small.
 constexpr int64_t kUnpackedRows = 24;
 constexpr int64_t kUnpackedSmallRows = 96;
@@ -35,10 +40,11 @@ void scaleAddend(const BlockProduct& product) {
   }
 }
 
-/// Computes a block whose panels fit `scratch`, packing `packedRows` rows at a time.
-void multiplyPacked(const BlockProduct& product, int64_t packedRows, float* scratch) {
-  float* buffer = scratch + std::min(packedRows, product.k) * paddedColumns(product.n);
+/// Computes a block whose panels fit `scratch`, packing kPackedRows rows at a time.
+void multiplyPacked(const BlockProduct& product, int64_t groupTiles, float* scratch) {
+  float* buffer = scratch + std::min(kPackedRows, product.k) * paddedColumns(product.n);
   RowsProduct rows;
+  rows.groupTiles = groupTiles;
   rows.m = product.m;
   rows.n = product.n;
   rows.alpha = product.alpha;
@@ -50,9 +56,9 @@ void multiplyPacked(const BlockProduct& product, int64_t packedRows, float* scra
   rows.diagonal = product.diagonal;
   rows.depth = product.depth;
   for (int term = 0; term < product.terms; ++term) {
-    for (int64_t p = 0; p < product.k; p += packedRows) {
+    for (int64_t p = 0; p < product.k; p += kPackedRows) {
       const Operand b = product.b[term].at(p, 0);
-      rows.k = std::min(packedRows, product.k - p);
+      rows.k = std::min(kPackedRows, product.k - p);
       rows.a = product.a[term].at(0, p);
       const bool isLast = term + 1 == product.terms && p + rows.k == product.k;
       if (isLast) rows.epilogue = product.epilogue;
@@ -68,7 +74,7 @@ void multiplyPacked(const BlockProduct& product, int64_t packedRows, float* scra
 
 /// A block in columns of one tile, with panels small enough for the stack.
 void multiplyWithoutMemory(const BlockProduct& product) {
-  alignas(64) float scratch[kDepth * kMaxTileColumns + kGroupFloats];
+  alignas(64) float scratch[kPackedRows * kMaxTileColumns + groupFloats(kFewTiles)];
   const int64_t width = microKernels().columns;
   for (int64_t j = 0; j < product.n; j += width) {
     BlockProduct part = product;
@@ -78,7 +84,7 @@ void multiplyWithoutMemory(const BlockProduct& product) {
     if (part.beta != 0) part.addend += j;
     part.diagonal = product.diagonal - j;
     part.epilogue = product.epilogue.at(j);
-    multiplyPacked(part, kDepth, scratch);
+    multiplyPacked(part, kFewTiles, scratch);
   }
 }
 
@@ -91,7 +97,7 @@ int64_t columnsFor(int64_t floats, int64_t k) {
 
 int64_t blockColumns(int64_t k) { return columnsFor(kPackedFloats, std::min(k, kPackedRows)); }
 
-int64_t fusedColumns(int64_t sumOfK) { return columnsFor(kPackedFloats * 3 / 2, sumOfK); }
+int64_t fusedColumns(int64_t sumOfK) { return columnsFor(kFusedFloats, sumOfK); }
 
 void multiplyBlock(const BlockProduct& product) {
   if (product.m <= 0 || product.n <= 0) return;
@@ -101,11 +107,11 @@ void multiplyBlock(const BlockProduct& product) {
     return;
   }
   const int64_t packedFloats = std::min(product.k, kPackedRows) * paddedColumns(product.n);
-  float* scratch = threadScratch(ScratchUse::kPanels, packedFloats + kGroupFloats);
+  float* scratch = threadScratch(ScratchUse::kPanels, packedFloats + groupFloats(kGroupTiles));
   if (scratch == nullptr) {
     multiplyWithoutMemory(product);
   } else {
-    multiplyPacked(product, kPackedRows, scratch);
+    multiplyPacked(product, kGroupTiles, scratch);
   }
 }
 
@@ -113,8 +119,8 @@ void multiplyFused(const FusedProduct* products, int count, int64_t m, int64_t n
                    void (*epilogue)(void* context, int64_t row, int64_t rows), void* context) {
   int64_t packedFloats = 0;
   for (int i = 0; i < count; ++i) packedFloats += products[i].k * paddedColumns(n);
-  float* buffer = threadScratch(ScratchUse::kPanels, packedFloats + kGroupFloats);
-  float* to = buffer + kGroupFloats;
+  float* buffer = threadScratch(ScratchUse::kPanels, packedFloats + groupFloats(kGroupTiles));
+  float* to = buffer + groupFloats(kGroupTiles);
   Panels panels[kMaxFused];
   for (int i = 0; i < count && buffer != nullptr; ++i) {
     panels[i] = packPanels(products[i].b, products[i].k, n, to);

@@ -1,5 +1,5 @@
-// One thread's share of matrix products: blocks of the results, computed from packed panels that
-// stay in the second cache level while all rows of the block pass by.
+// One thread's share of matrix products: blocks of the results, computed from packed panels
+// that all rows of the block pass by.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,8 @@ struct BlockProduct {
 /// works with small ones.
 void multiplyBlock(const BlockProduct& product);
 
-/// Columns of a block for which the packed right operand fits the second cache level; a multiple of
-/// the tile's columns.
+/// Columns of a block for which the packed right operand is of a good size; a multiple of the
+/// tile's columns.
 int64_t blockColumns(int64_t k);
 
 /// One of several products of the same shape whose results an epilogue takes together.

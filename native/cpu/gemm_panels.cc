@@ -9,9 +9,6 @@
 namespace fastweight::cpu {
 namespace {
 
-constexpr int64_t kGroupTiles = 4;
-static_assert(kGroupFloats >= kGroupTiles * kMaxTileRows * kDepth, "a group fits its buffer");
-
 /// Whether the left operand is copied before use. Rows that lie a multiple of 512 bytes apart fall
 /// into few sets of the first cache level.
 bool copiesLeft(const Operand& a, int64_t n) {
@@ -57,24 +54,44 @@ void runTile(const MicroKernels& kernels, LeftLayout layout, int64_t rows, int64
   }
 }
 
-/// Multiplies one tile's rows, as `tile` and `layout` give them, with all panels.
-void multiplyTileRows(const MicroKernels& kernels, const RowsProduct& product, LeftLayout layout,
-                      int64_t i, int64_t rows, int64_t depth, TileProduct tile) {
-  float* c = product.c + i * product.cLeading;
-  const float* addend = tile.addend + i * tile.addendLeading;
-  const int64_t end = std::min(product.n, i + rows + product.diagonal);
-  for (int64_t j = 0; j < end; j += kernels.columns) {
-    const int64_t columns = std::min<int64_t>(kernels.columns, product.n - j);
-    if (columns < kernels.columns && product.b.narrow != nullptr) {
-      tile.bStride = kernels.columns;
-      tile.b = product.b.narrow + depth * tile.bStride;
-    } else {
-      tile.bStride = product.b.rowStride;
-      tile.b = product.b.data + j / kernels.columns * product.b.panelStride + depth * tile.bStride;
+/// The panel of b from column j on, from row `depth` on.
+void setPanel(const MicroKernels& kernels, const RowsProduct& product, int64_t j, int64_t depth,
+              TileProduct& tile) {
+  if (product.n - j < kernels.columns && product.b.narrow != nullptr) {
+    tile.bStride = kernels.columns;
+    tile.b = product.b.narrow + depth * tile.bStride;
+  } else {
+    tile.bStride = product.b.rowStride;
+    tile.b = product.b.data + j / kernels.columns * product.b.panelStride + depth * tile.bStride;
+  }
+}
+
+/// A group of rows [first, last) of a, where tiles read it: tile t starts at data + t * tileStride.
+struct LeftGroup {
+  LeftLayout layout;
+  int64_t first, last;
+  const float* data;
+  int64_t stride, tileStride;
+};
+
+/// Multiplies a group of rows with all panels. A panel stays in the first cache level while the
+/// group's tiles pass by, the group in the second one while the panels do.
+void multiplyGroup(const MicroKernels& kernels, const RowsProduct& product, const LeftGroup& group,
+                   int64_t depth, TileProduct tile) {
+  const float* addend = tile.addend;
+  for (int64_t j = 0; j < product.n; j += kernels.columns) {
+    setPanel(kernels, product, j, depth, tile);
+    int64_t i = group.first;
+    for (int64_t t = 0; i < group.last; ++t, i += kernels.rows) {
+      const int64_t rows = std::min<int64_t>(kernels.rows, group.last - i);
+      if (j >= i + rows + product.diagonal) continue;
+      const int64_t columns = std::min<int64_t>(kernels.columns, product.n - j);
+      tile.a = group.data + t * group.tileStride;
+      tile.aStride = group.stride > 0 ? group.stride : rows;
+      tile.addend = addend + i * tile.addendLeading + j;
+      tile.c = product.c + i * product.cLeading + j;
+      runTile(kernels, group.layout, rows, columns, tile);
     }
-    tile.c = c + j;
-    tile.addend = addend + j;
-    runTile(kernels, layout, rows, columns, tile);
   }
 }
 
@@ -128,36 +145,37 @@ int64_t groupRows() { return kGroupTiles * microKernels().rows; }
 
 void multiplyRows(const RowsProduct& product, float* buffer) {
   const MicroKernels& kernels = microKernels();
-  const int64_t tileRows = kernels.rows;
   const bool copy = copiesLeft(product.a, product.n);
-  const LeftLayout layout = product.a.columnStride == 1 ? kRowLayout : kColumnLayout;
   const bool finishes = !product.epilogue.isEmpty();
+  LeftGroup group;
+  group.layout = product.a.columnStride == 1 ? kRowLayout : kColumnLayout;
   TileProduct tile;
   tile.alpha = product.alpha;
   tile.cLeading = product.cLeading;
-  for (int64_t group = 0; group < product.m; group += groupRows()) {
-    const int64_t groupEnd = std::min(product.m, group + groupRows());
+  const int64_t step = product.groupTiles * kernels.rows;
+  for (group.first = 0; group.first < product.m; group.first += step) {
+    group.last = std::min(product.m, group.first + step);
     for (int64_t depth = 0; depth < product.k; depth += product.depth) {
       tile.k = std::min(product.depth, product.k - depth);
       tile.beta = depth == 0 ? product.beta : 1.0f;
       tile.addend = tile.beta != 0 && depth == 0 ? product.addend : product.c;
       tile.addendLeading = tile.addend == product.c ? product.cLeading : product.addendLeading;
-      if (copy) copyLeft(kernels, product.a.at(group, depth), groupEnd - group, tile.k, buffer);
-      for (int64_t i = group; i < groupEnd; i += tileRows) {
-        const int64_t rows = std::min(tileRows, groupEnd - i);
-        if (copy) {
-          tile.a = buffer + (i - group) * tile.k;
-          tile.aStride = layout == kRowLayout ? tile.k : rows;
-        } else {
-          tile.a = product.a.at(i, depth).data;
-          tile.aStride = layout == kRowLayout ? product.a.rowStride : product.a.columnStride;
-        }
-        multiplyTileRows(kernels, product, layout, i, rows, depth, tile);
-        if (finishes && depth + tile.k == product.k) {
-          finishRows(product.epilogue, rows, product.n, product.c + i * product.cLeading,
-                     product.cLeading);
-        }
+      const Operand a = product.a.at(group.first, depth);
+      if (copy) {
+        copyLeft(kernels, a, group.last - group.first, tile.k, buffer);
+        group.data = buffer;
+        group.stride = group.layout == kRowLayout ? tile.k : 0;
+        group.tileStride = kernels.rows * tile.k;
+      } else {
+        group.data = a.data;
+        group.stride = group.layout == kRowLayout ? a.rowStride : a.columnStride;
+        group.tileStride = kernels.rows * a.rowStride;
       }
+      multiplyGroup(kernels, product, group, depth, tile);
+    }
+    if (finishes) {
+      finishRows(product.epilogue, group.last - group.first, product.n,
+                 product.c + group.first * product.cLeading, product.cLeading);
     }
   }
 }

@@ -12,8 +12,10 @@ namespace fastweight::cpu {
 /// only.
 constexpr int64_t kDepth = 256;
 constexpr int64_t kMaxTileColumns = 32;
-/// Floats that multiplyRows() needs to work in.
-constexpr int64_t kGroupFloats = 4 * 12 * kDepth;
+/// Tiles of rows that pass by a panel together.
+constexpr int64_t kGroupTiles = 8;
+/// Floats that multiplyRows() needs to work in, for `tiles` tiles of at most 12 rows.
+constexpr int64_t groupFloats(int64_t tiles) { return tiles * 12 * kDepth; }
 
 /// A matrix of which rows or columns are contiguous: entry (i, j) is data[i * rowStride + j *
 /// columnStride], and one of the strides is 1.
@@ -62,15 +64,17 @@ struct RowsProduct {
   /// Tiles sum over this many products before they add to c; a divisor of kDepth. All blocks of a
   /// matrix take the same.
   int64_t depth = kDepth;
+  int64_t groupTiles = kGroupTiles;
 };
 
 /// Takes c [m, n] through `epilogue`.
 void finishRows(const Epilogue& epilogue, int64_t m, int64_t n, float* c, int64_t cLeading);
 
-/// Rows that multiplyRows() takes by the panels together.
+/// Rows of kGroupTiles tiles.
 int64_t groupRows();
 
-/// Computes the product on the calling thread. `buffer` [kGroupFloats].
+/// Computes the product on the calling thread. `buffer` [groupFloats()]
+/// for the product's groupTiles.
 void multiplyRows(const RowsProduct& product, float* buffer);
 
 }  // namespace fastweight::cpu

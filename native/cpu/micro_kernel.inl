@@ -58,16 +58,21 @@ void multiplyTile(const TileProduct& t) {
 void packRight(int64_t k, int64_t n, const float* b, int64_t bStride, float* to) {
   constexpr int kColumns = kTileVectors * kWidth;
   const int64_t whole = n / kColumns * kColumns;
-  for (int64_t j = 0; j < whole; j += kColumns) {
-    for (int64_t p = 0; p < k; ++p) {
-      FASTWEIGHT_UNROLL
-      for (int v = 0; v < kTileVectors; ++v) {
-        store(to + v * kWidth, load(b + p * bStride + j + v * kWidth));
+  // A few rows at a time from end to end: as many streams as the processor follows by itself.
+  constexpr int64_t kRowsTogether = 8;
+  for (int64_t first = 0; first < k; first += kRowsTogether) {
+    const int64_t end = first + kRowsTogether < k ? first + kRowsTogether : k;
+    for (int64_t j = 0; j < whole; j += kColumns) {
+      for (int64_t p = first; p < end; ++p) {
+        FASTWEIGHT_UNROLL
+        for (int v = 0; v < kTileVectors; ++v) {
+          store(to + j * k + p * kColumns + v * kWidth, load(b + p * bStride + j + v * kWidth));
+        }
       }
-      to += kColumns;
     }
   }
   if (whole == n) return;
+  to += whole * k;
   for (int64_t p = 0; p < k; ++p) {
     const float* row = b + p * bStride + whole;
     for (int64_t j = 0; j < kColumns; ++j) to[j] = j < n - whole ? row[j] : 0.0f;

@@ -1,5 +1,5 @@
-// Two-dimensional convolution, with a bias and an activation in the same pass, and its gradients; other layouts than NHWC and empty tensors run on
-// the host.
+// Two-dimensional convolution, with a bias and an activation in the same pass, and its gradients;
+// other layouts than NHWC and empty tensors run on the host.
 import { backend_util, type TensorInfo, util } from '@tensorflow/tfjs-core';
 import type { FastWeightBackend } from '../backend/fastweight_backend';
 import type { Handle } from '../native/tensor_storage_addon';
