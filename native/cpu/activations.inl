@@ -48,6 +48,8 @@ static void activate(const Activate& a, int64_t begin, int64_t end) {
       return activateWith(a, begin, end, [](float x) { return softplus(x); });
     case Activation::kGelu:
       return activateWith(a, begin, end, [](float x) { return gelu(x); });
+    case Activation::kGeluTanh:
+      return activateWith(a, begin, end, [](float x) { return geluTanh(x); });
   }
 }
 
@@ -64,6 +66,10 @@ static void activateBackward(const ActivateBackward& a, int64_t begin, int64_t e
       return activateBackwardWith(
           a, begin, end, [](float x) { return gelu(x); },
           [](float x) { return geluDerivative(x); });
+    case Activation::kGeluTanh:
+      return activateBackwardWith(
+          a, begin, end, [](float x) { return geluTanh(x); },
+          [](float x) { return geluTanhDerivative(x); });
   }
 }
 

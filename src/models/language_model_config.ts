@@ -3,6 +3,16 @@ import {
   fastWeightDims,
 } from '../layers/fast_weight_attention_config';
 import { expected } from '../native/errors';
+import {
+  assertSettings,
+  boolean,
+  type Check,
+  givenSettings,
+  integer,
+  positive,
+  schedule,
+  show,
+} from './config_checks';
 
 /** Settings of the LaCT language model (arXiv 2505.23884, section 4.2; `lact_swiglu`). */
 export interface LanguageModelConfig extends FastWeightAttentionConfig {
@@ -45,27 +55,6 @@ const defaults: Omit<LanguageModelConfig, 'intermediateSize'> = {
   initializerRange: 0.006,
 };
 
-type Check = { holds: (value: unknown) => boolean; expectation: string };
-
-const integer = (least: number): Check => ({
-  holds: (value) => Number.isSafeInteger(value) && (value as number) >= least,
-  expectation: `an integer of at least ${least}`,
-});
-const positive: Check = {
-  holds: (value) => Number.isFinite(value) && (value as number) > 0,
-  expectation: 'a positive number',
-};
-const boolean: Check = { holds: (value) => typeof value === 'boolean', expectation: 'a boolean' };
-const isTriple = (triple: unknown) =>
-  Array.isArray(triple) && triple.length === 3 && triple.every(Number.isFinite);
-const schedule: Check = {
-  holds: (value) =>
-    typeof value === 'string'
-      ? /^(you5|keller[1-9]\d?)$/.test(value)
-      : Array.isArray(value) && value.length > 0 && value.every(isTriple),
-  expectation: "'you5', 'keller' and a number of steps, or a list of [a, b, c]",
-};
-
 const checks: Record<keyof LanguageModelConfig, Check> = {
   vocabSize: integer(1),
   hiddenSize: integer(1),
@@ -95,10 +84,6 @@ const checks: Record<keyof LanguageModelConfig, Check> = {
   initializerRange: positive,
 };
 
-function show(value: unknown): string {
-  return typeof value === 'string' ? `'${value}'` : (JSON.stringify(value) ?? String(value));
-}
-
 function checkHeads(config: LanguageModelConfig): void {
   for (const heads of ['numAttnHeads', 'numLactHeads'] as const) {
     if (config[heads] > 0 && config.hiddenSize % config[heads] !== 0) {
@@ -126,24 +111,13 @@ function checkHeads(config: LanguageModelConfig): void {
 export function resolveLanguageModelConfig(
   partial: Partial<LanguageModelConfig>,
 ): LanguageModelConfig {
-  for (const name of Object.keys(partial)) {
-    if (!Object.hasOwn(checks, name)) {
-      const got = `'${name}'`;
-      throw expected('ERR_ARGUMENT', 'settings of the language model', 'config', got);
-    }
-  }
-  const given = Object.fromEntries(
-    Object.entries(partial).filter(([, value]) => value !== undefined),
-  );
+  const given = givenSettings(partial, checks, 'the language model');
   const config = { ...defaults, ...given } as LanguageModelConfig;
   if (given.intermediateSize === undefined) {
     const width = Math.trunc((config.hiddenSize * config.hiddenRatio * 2) / 3);
     config.intermediateSize = 256 * Math.ceil(width / 256);
   }
-  for (const [name, check] of Object.entries(checks)) {
-    const value = config[name as keyof LanguageModelConfig];
-    if (!check.holds(value)) throw expected('ERR_ARGUMENT', check.expectation, name, show(value));
-  }
+  assertSettings(config, checks);
   checkHeads(config);
   return config;
 }

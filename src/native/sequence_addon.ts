@@ -17,7 +17,7 @@ export const rowNorms = { rms: 0, layer: 1, l2: 2 } as const;
 export type RowNorm = keyof typeof rowNorms;
 
 /** The functions of `activate`, as native code numbers them. */
-export const activations = { silu: 0, softplus: 1, gelu: 2 } as const;
+export const activations = { silu: 0, softplus: 1, gelu: 2, geluTanh: 3 } as const;
 export type Activation = keyof typeof activations;
 
 /**

@@ -33,6 +33,17 @@ export function gelu<T extends Tensor>(x: T): T {
 }
 
 /**
+ * gelu(x) with the normal distribution function by its approximation
+ * (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2 (arXiv 1606.08415).
+ *
+ * @param x of any shape
+ * @throws FastWeightError as {@link silu}
+ */
+export function geluTanh<T extends Tensor>(x: T): T {
+  return activation('geluTanh', { activation: 'geluTanh', offset: 0 }, x);
+}
+
+/**
  * softplus(x + offset) = log(1 + e^(x + offset)), exact to float32's last digits for every x.
  *
  * @param x of any shape

@@ -156,6 +156,17 @@ FASTWEIGHT_SCALAR float geluDerivative(float x) {
   return normalDistribution(x, density) + x * density * 0.398942280f;
 }
 
+/// x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), which is the gelu with Phi by tanh.
+FASTWEIGHT_SCALAR float geluTanh(float x) {
+  return x * sigmoid(1.59576912f * (x + 0.044715f * x * x * x));
+}
+
+/// geluTanh'(x).
+FASTWEIGHT_SCALAR float geluTanhDerivative(float x) {
+  const float s = sigmoid(1.59576912f * (x + 0.044715f * x * x * x));
+  return s + x * s * (1.0f - s) * 1.59576912f * (1.0f + 0.134145f * x * x);
+}
+
 /// silu''(x), from s = sigmoid(x).
 FASTWEIGHT_SCALAR float siluSecondDerivative(float x, float s) {
   return s * (1.0f - s) * (2.0f + x * (1.0f - 2.0f * s));

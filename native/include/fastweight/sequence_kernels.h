@@ -95,6 +95,7 @@ enum class Activation {
   kSilu,      // x sigmoid(x)
   kSoftplus,  // log(1 + e^x)
   kGelu,      // x Phi(x), Phi the normal distribution function
+  kGeluTanh,  // the same with Phi by tanh
 };
 
 /// y = f(x + offset) or, where `up` is set, f(x + offset) * up. [count]
