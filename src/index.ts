@@ -18,6 +18,7 @@ export {
   type TokenBatch,
   textBytes,
 } from './data/byte_dataset';
+export { type MovingSpritesShape, movingSprites, type Sprite } from './data/moving_sprites';
 export { Random } from './data/random';
 export { type LineChart, type LineSeries, lineChartSvg } from './io/chart';
 export { FastWeightAttention } from './layers/fast_weight_attention';
@@ -38,10 +39,28 @@ export {
 } from './models/language_model_config';
 export { languageModelParameters } from './models/language_model_parameters';
 export { namedParameters, namedVariables, type Parameter } from './models/named_parameters';
+export { videoDiffusion } from './models/video_diffusion';
+export {
+  resolveVideoDiffusionConfig,
+  type VideoDiffusionConfig,
+} from './models/video_diffusion_config';
+export {
+  type ContextVideoBatch,
+  shiftedTime,
+  type VideoBatch,
+  velocityErrors,
+  videoDiffusionLoss,
+} from './models/video_loss';
+export {
+  readWindow,
+  sampleVideo,
+  type VideoSamplingOptions,
+  writeWindow,
+} from './models/video_sampling';
 export { instructionSets, numThreads, setNumThreads } from './native/cpu';
 export type { InstructionSet } from './native/cpu_addon';
 export { type ErrorCode, FastWeightError } from './native/errors';
-export { gelu, silu, softplus, stepSizes, swiglu } from './ops/activations';
+export { gelu, geluTanh, silu, softplus, stepSizes, swiglu } from './ops/activations';
 export { type AttentionOptions, attention } from './ops/attention';
 export { type FastWeightAdvanceOptions, fastWeightAdvance } from './ops/fast_weight_advance';
 export { fastWeightApply } from './ops/fast_weight_apply';
@@ -93,6 +112,11 @@ export {
 } from './training/checkpoint';
 export { clipByGlobalNorm, globalNorm } from './training/clip_gradients';
 export { bitsPerByte, meanLoss } from './training/evaluate';
+export {
+  type FlowMatchingOptions,
+  flowMatchingBatch,
+  logitNormalDensity,
+} from './training/flow_matching';
 export type { LossFunction, TensorBatch } from './training/loss_gradients';
 export { type Schedule, type WarmupCosine, warmupCosine } from './training/schedule';
 export {

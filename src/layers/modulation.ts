@@ -15,13 +15,8 @@ import { silu } from '../ops/activations';
 import { layerNorm } from '../ops/norms';
 import { linear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
-import { linearParameters, normal, type ParameterSpec } from './parameter_spec';
+import { normal, type ParameterSpec, zeros } from './parameter_spec';
 import { xavier } from './video_attention_config';
-
-/** The parameters of {@link TimeProjection}: published as the second of a sequence, so '1'. */
-export function timeProjectionParameters(dim: number): ParameterSpec[] {
-  return linearParameters('1', [6 * dim, dim], xavier(dim, 6 * dim), true);
-}
 
 /** silu, then a linear map to the six modulations of a block. [.., dim] -> [.., 6, dim] */
 export class TimeProjection extends ParameterLayer {
@@ -32,7 +27,11 @@ export class TimeProjection extends ParameterLayer {
   }
 
   protected override parameters(inputShape: Shape): ParameterSpec[] {
-    return timeProjectionParameters(inputShape.at(-1) as number);
+    const dim = inputShape.at(-1) as number;
+    return [
+      { name: 'weight', shape: [6 * dim, dim], initializer: normal(xavier(dim, 6 * dim)) },
+      { name: 'bias', shape: [6 * dim], initializer: zeros },
+    ];
   }
 
   protected override settings(): serialization.ConfigDict {
@@ -46,7 +45,7 @@ export class TimeProjection extends ParameterLayer {
   override call(inputs: Tensor | Tensor[]): Tensor {
     return tidy(() => {
       const e = onlyInput(inputs);
-      const y = linear(silu(e), this.parameter('1.weight'), this.parameter<Tensor1D>('1.bias'));
+      const y = linear(silu(e), this.parameter('weight'), this.parameter<Tensor1D>('bias'));
       return reshape(y, [...e.shape.slice(0, -1), 6, e.shape.at(-1) as number]);
     });
   }

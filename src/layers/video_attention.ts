@@ -209,7 +209,7 @@ export class VideoAttention extends ParameterLayer {
       squeeze(slice(this.parameter<Tensor2D>(name), [0, column], [-1, 1]), [1]);
     const scaled: Tensor3D = add(mul(x, channel('qk_scale')), channel('qk_offset'));
     let rows = toRows(joinHeads(this.rotated(scaled, table)), this.fastHeads);
-    if (this.config.qkL2Norm) rows = l2Norm(rows);
+    if (this.config.qkL2norm) rows = l2Norm(rows);
     return this.config.qkvSilu ? silu(rows) : rows;
   }
 

@@ -27,8 +27,9 @@ export interface VideoAttentionConfig {
   newtonSchulz: NewtonSchulzSchedule;
   /** SiLU on the q, k and v of the fast weights. */
   qkvSilu: boolean;
+  // Not qkL2Norm, whose case tfjs-layers does not restore when it loads a saved model.
   /** Unit length of the q and k of the fast weights. */
-  qkL2Norm: boolean;
+  qkL2norm: boolean;
   /** Scale the fast-weight output per token by silu of a projection; otherwise by 1. */
   learnableTttScale: boolean;
   /** Epsilon of the norms. */

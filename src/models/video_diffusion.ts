@@ -5,11 +5,11 @@ import {
   model,
   type SymbolicTensor,
 } from '@tensorflow/tfjs-layers';
+import { BiasedLinear } from '../layers/biased_linear';
 import { CrossAttention } from '../layers/cross_attention';
 import { LayerNorm } from '../layers/layer_norm';
 import { GatedResidual, ModulatedNorm, Modulation, TimeProjection } from '../layers/modulation';
 import { SinusoidalEmbedding } from '../layers/time_embedding';
-import { TwoLayerMlp } from '../layers/two_layer_mlp';
 import { VideoAttention } from '../layers/video_attention';
 import { xavier } from '../layers/video_attention_config';
 import { PatchEmbedding, VideoHead } from '../layers/video_patches';
@@ -55,15 +55,14 @@ export function videoDiffusion(
   const args = (name: string) => ({ name, seed: seed++ });
   const windows = input({ shape: [null, windowFrames, height, width, channels], name: 'windows' });
   const times = input({ shape: [null], name: 'times' });
-  const sinusoids = new SinusoidalEmbedding({ size: resolved.freqDim, ...args('time_sinusoids') });
   const time = chain(times, [
-    sinusoids,
-    embedding('silu', resolved.freqDim, resolved.dim, args('time_embedding')),
+    new SinusoidalEmbedding({ size: resolved.freqDim, ...args('time_sinusoids') }),
+    ...embedding('silu', resolved.freqDim, dim, (name) => args(`time_embedding${name}`)),
   ]);
-  const modulations = chain(time, [new TimeProjection(args('time_projection'))]);
+  const modulations = chain(time, [new TimeProjection(args('time_projection.1'))]);
   const context = textDim > 0 ? input({ shape: [null, textDim], name: 'context' }) : undefined;
-  const text =
-    context && chain(context, [embedding('geluTanh', textDim, dim, args('text_embedding'))]);
+  const textLayers = embedding('geluTanh', textDim, dim, (name) => args(`text_embedding${name}`));
+  const text = context && chain(context, textLayers);
   let x = chain(windows, [
     new PatchEmbedding({ channels, patchSize, dim, ...args('patch_embedding') }),
   ]);
@@ -79,16 +78,18 @@ export function videoDiffusion(
 
 type Args = { name: string; seed: number };
 
-/** The MLP that embeds times or a context. */
+/** The layers that embed times or a context; as in a published sequence, the maps are 0 and 2. */
 function embedding(
   activation: 'silu' | 'geluTanh',
   inputSize: number,
   dim: number,
-  args: Args,
-): TwoLayerMlp {
-  const initializerRanges: [number, number] = [embeddingRange, embeddingRange];
-  const sizes = { inputSize, hiddenSize: dim, outputSize: dim };
-  return new TwoLayerMlp({ ...sizes, activation, initializerRanges, ...args });
+  args: (name: string) => Args,
+): BiasedLinear[] {
+  const sizes = { initializerRange: embeddingRange, outputSize: dim };
+  return [
+    new BiasedLinear({ ...sizes, inputSize, activation, ...args('.0') }),
+    new BiasedLinear({ ...sizes, inputSize: dim, activation: 'none', ...args('.2') }),
+  ];
 }
 
 /** One transformer block; `args` names its layers by what follows the block's own name. */
@@ -116,18 +117,22 @@ function block(
     const { name } = args('.cross_attn_residual');
     y = layers.add({ name }).apply([y, seen]) as SymbolicTensor;
   }
-  const ranges: [number, number] = [xavier(dim, ffnDim), xavier(ffnDim, dim)];
   const mixed = chain(normed(y, '.norm2', places.mlp), [
-    new TwoLayerMlp({
-      inputSize: dim,
-      hiddenSize: ffnDim,
-      outputSize: dim,
-      activation: 'geluTanh',
-      initializerRanges: ranges,
-      ...args('.ffn'),
-    }),
+    mlp(dim, ffnDim, 'geluTanh', args('.ffn.0')),
+    mlp(ffnDim, dim, 'none', args('.ffn.2')),
   ]);
   return added(y, mixed, '.ffn_residual', places.mlp.gate);
+}
+
+/** One of the maps of an MLP. */
+function mlp(
+  inputSize: number,
+  outputSize: number,
+  activation: 'geluTanh' | 'none',
+  args: Args,
+): BiasedLinear {
+  const initializerRange = xavier(inputSize, outputSize);
+  return new BiasedLinear({ inputSize, outputSize, activation, initializerRange, ...args });
 }
 
 function chain(x: SymbolicTensor, stages: layers.Layer[]): SymbolicTensor {

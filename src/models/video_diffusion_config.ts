@@ -53,7 +53,7 @@ const defaults: VideoDiffusionConfig = {
   useMuon: false,
   newtonSchulz: 'keller5',
   qkvSilu: false,
-  qkL2Norm: true,
+  qkL2norm: true,
   learnableTttScale: true,
   eps: 1e-6,
 };
@@ -85,7 +85,7 @@ const checks: Record<keyof VideoDiffusionConfig, Check> = {
   useMuon: boolean,
   newtonSchulz: schedule,
   qkvSilu: boolean,
-  qkL2Norm: boolean,
+  qkL2norm: boolean,
   learnableTttScale: boolean,
   eps: positive,
 };
@@ -146,10 +146,10 @@ export function resolveVideoDiffusionConfig(
 export function videoAttentionSettings(config: VideoDiffusionConfig): VideoAttentionConfig {
   const [windowFrames, gridHeight, gridWidth] = windowGrid(config);
   const { dim, numHeads, fwHeadDim, interMulti, numRepeat, kvCacheSize } = config;
-  const { useMuon, newtonSchulz, qkvSilu, qkL2Norm, learnableTttScale, eps } = config;
+  const { useMuon, newtonSchulz, qkvSilu, qkL2norm, learnableTttScale, eps } = config;
   return {
     ...{ dim, numHeads, fwHeadDim, interMulti, numRepeat, kvCacheSize },
-    ...{ useMuon, newtonSchulz, qkvSilu, qkL2Norm, learnableTttScale, eps },
+    ...{ useMuon, newtonSchulz, qkvSilu, qkL2norm, learnableTttScale, eps },
     ...{ windowFrames, gridHeight, gridWidth },
   };
 }

@@ -86,7 +86,7 @@ function fastQueryOrKey(
   const scaled = tf.add(tf.mul(x, channel('qk_scale')), channel('qk_offset')) as tf.Tensor3D;
   const turned = videoRotaryEmbedding(splitHeads(scaled, config.numHeads), places);
   let rows = toRows(joinHeads(turned), config.dim / config.fwHeadDim);
-  if (config.qkL2Norm) rows = l2Norm(rows);
+  if (config.qkL2norm) rows = l2Norm(rows);
   return config.qkvSilu ? silu(rows) : rows;
 }
 

@@ -179,7 +179,7 @@ const runVideoLayer: CaseRunner = (golden, { evaluateVideoLayer }) => {
     useMuon: settings.muon as boolean,
     newtonSchulz: settings.newton_schulz as string as NewtonSchulzSchedule,
     qkvSilu: settings.qkv_silu as boolean,
-    qkL2Norm: settings.qk_l2_norm as boolean,
+    qkL2norm: settings.qk_l2_norm as boolean,
     learnableTttScale: true,
     eps: 1e-6,
   };

@@ -6,9 +6,15 @@ import { VideoCache } from '../../src/layers/video_cache';
 import { namedParameters } from '../../src/models/named_parameters';
 import { videoDiffusion } from '../../src/models/video_diffusion';
 import type { VideoDiffusionConfig } from '../../src/models/video_diffusion_config';
-import { readWindow, sampleVideo, writeWindow } from '../../src/models/video_sampling';
+import {
+  readWindow,
+  sampleVideo,
+  type VideoSamplingOptions,
+  writeWindow,
+} from '../../src/models/video_sampling';
+import { randomNormal } from '../../src/ops/random';
 import { flowMatchingBatch } from '../../src/training/flow_matching';
-import { expectError, expectNoLeak, useNativeBackend } from '../support/operations';
+import { useNativeBackend } from '../support/operations';
 
 beforeAll(useNativeBackend);
 
@@ -51,7 +57,7 @@ test.each<[string, Partial<VideoDiffusionConfig>]>([
   ['two noisy windows', { numRepeat: 2 }],
   ['a short memory of keys', { kvCacheSize: 3 }],
   ['no context, plain steps', { textDim: 0, useMuon: false }],
-  ['silu, no unit length, no scale', { qkvSilu: true, qkL2Norm: false, learnableTttScale: false }],
+  ['silu, no unit length, no scale', { qkvSilu: true, qkL2norm: false, learnableTttScale: false }],
   ['patches of two frames', { patchSize: [2, 2, 3] }],
 ])('with caches each window has the velocity of teacher forcing: %s', (_name, options) => {
   const settings = { ...config, ...options };
@@ -134,18 +140,32 @@ describe('sampleVideo', () => {
     tf.dispose([text, start, first, again, other]);
   });
 
-  test('one Euler step of the first window is noise less velocity', async () => {
+  test('one Euler step is noise less its velocity', async () => {
     const text = context();
-    const plain = { ...config, textDim: 5 };
-    const sampled = await sampleVideo(model, plain, { frames: 2, context: text, steps: 1 });
+    const options = { frames: 2, context: text, steps: 1, seed: 9 };
+    const sampled = await sampleVideo(model, config, options);
     tf.tidy(() => {
+      const noise = randomNormal(sampled.shape, 0, 1, 9) as tf.Tensor5D;
       const cache = new VideoCache();
-      const shape: [number, number, number, number, number] = [2, 2, 4, 6, 2];
-      const noise = sampled.shape;
-      expect(noise).toEqual(shape);
-      cache.dispose();
+      const velocity = readWindow(model, cache, noise, 1000, text);
+      expect(difference(sampled, tf.sub(noise, velocity))).toBeLessThan(1e-6);
     });
     tf.dispose([text, sampled]);
+  });
+
+  test('steps end at the times of the shift', async () => {
+    // A velocity that does not depend on x is integrated exactly, whatever the steps.
+    const still = videoDiffusion(config);
+    const head = namedParameters(still).get('head.head.bias');
+    const bias = tf.range(0, 8);
+    head?.write(bias);
+    const text = context();
+    const sample = (steps: number, timestepShift: number) =>
+      sampleVideo(still, config, { frames: 2, context: text, steps, timestepShift });
+    const [one, many] = [await sample(1, 1), await sample(7, 3)];
+    expect(difference(many, one)).toBeLessThan(1e-6);
+    tf.dispose([bias, text, one, many]);
+    still.dispose();
   });
 
   test('guidance of 1 is none, and a greater one goes further from the negative context', async () => {
@@ -164,14 +184,48 @@ describe('sampleVideo', () => {
 
   test('leaves no tensor behind', async () => {
     const text = context();
+    const options = { frames: 4, context: text, steps: 2 };
     const before = tf.memory().numTensors;
-    (await sampleVideo(model, config, { frames: 4, context: text, steps: 2 })).dispose();
-    (
-      await sampleVideo(model, config, {
-        ...{ frames: 4, context: text, negativeContext: text, steps: 2 },
-      })
-    ).dispose();
+    (await sampleVideo(model, config, options)).dispose();
+    (await sampleVideo(model, config, { ...options, negativeContext: text })).dispose();
     expect(tf.memory().numTensors).toBe(before);
     text.dispose();
+  });
+
+  test.each<[string, () => Partial<VideoSamplingOptions>, string, RegExp]>([
+    ['frames', () => ({ frames: 5 }), 'ERR_SHAPE', /^Expected a multiple of 2 frames for frames/],
+    ['steps', () => ({ steps: 0 }), 'ERR_RANGE', /whole number of at least 1 for steps but got 0/],
+    ['guidance', () => ({ guidance: Number.NaN }), 'ERR_RANGE', /finite number for guidance/],
+    ['a missing context', () => ({ context: undefined }), 'ERR_ARGUMENT', /context but got none/],
+    ['a batch', () => ({ batch: 3 }), 'ERR_SHAPE', /^Expected shape \[3, tokens, 5\] for context/],
+    [
+      'another negative context',
+      () => ({ negativeContext: tf.zeros([2, 4, 5]) }),
+      'ERR_SHAPE',
+      /^Expected shape \[2, 3, 5\] for negativeContext but got shape \[2,4,5\]/,
+    ],
+    [
+      'too many frames given',
+      () => ({ given: tf.zeros([2, 6, 4, 6, 2]) }),
+      'ERR_RANGE',
+      /^Expected at most 4 frames for given but got 6/,
+    ],
+    [
+      'frames given of another size',
+      () => ({ given: tf.zeros([2, 2, 4, 4, 2]) }),
+      'ERR_SHAPE',
+      /^Expected shape \[2, frames, 4, 6, 2\] for given/,
+    ],
+  ])('refuses %s', async (_name, change, code, message) => {
+    const text = context();
+    const options = { frames: 4, context: text, ...change() };
+    const before = tf.memory().numTensors;
+    const refusal = sampleVideo(model, config, options);
+    await expect(refusal).rejects.toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+    });
+    expect(tf.memory().numTensors).toBe(before);
+    tf.dispose([text, options.given, options.negativeContext].filter((x) => x !== undefined));
   });
 });

@@ -239,7 +239,8 @@ std::vector<Case> cases() {
     all.push_back(
         {"rotary by a table", [=](Device& device) { return tableRotary(device, interleaved); }});
   }
-  for (const Activation function : {Activation::kSilu, Activation::kSoftplus, Activation::kGelu}) {
+  for (const Activation function :
+       {Activation::kSilu, Activation::kSoftplus, Activation::kGelu, Activation::kGeluTanh}) {
     all.push_back({"activation", [=](Device& device) { return activation(device, function); }});
   }
   all.push_back({"cross-entropy", crossEntropy});

@@ -1,6 +1,6 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { gelu, silu, softplus, stepSizes, swiglu } from '../../src/ops/activations';
+import { gelu, geluTanh, silu, softplus, stepSizes, swiglu } from '../../src/ops/activations';
 import { silu as referenceSilu, stepSizes as referenceStepSizes } from '../../src/reference';
 import {
   expectClose,
@@ -26,18 +26,30 @@ function normalDistribution(x: number): number {
   }
   return 0.5 + normalDensity(x) * sum;
 }
+/** The tanh of the approximate gelu, and its derivative. */
+const tanhInside = (x: number) => Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3);
+const tanhSlope = (x: number) => Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x ** 2);
+/** 1 + tanh(x) without cancellation. */
+const onePlusTanh = (x: number) => 2 / (1 + Math.exp(-2 * x));
+
 const functions = {
   gelu: (x: number) => x * normalDistribution(x),
+  geluTanh: (x: number) => 0.5 * x * onePlusTanh(tanhInside(x)),
   silu: (x: number) => x * sigmoid(x),
   softplus: (x: number) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
 };
 const derivatives = {
   gelu: (x: number) => normalDistribution(x) + x * normalDensity(x),
+  geluTanh: (x: number) => {
+    const slope = onePlusTanh(tanhInside(x)) * onePlusTanh(-tanhInside(x)) * tanhSlope(x);
+    return 0.5 * onePlusTanh(tanhInside(x)) + 0.5 * x * slope;
+  },
   silu: (x: number) => sigmoid(x) * (1 + x * (1 - sigmoid(x))),
   softplus: sigmoid,
 };
 const unary: [keyof typeof functions, (x: tf.Tensor) => tf.Tensor][] = [
   ['gelu', (x) => gelu(x)],
+  ['geluTanh', (x) => geluTanh(x)],
   ['silu', (x) => silu(x)],
   ['softplus', (x) => softplus(x)],
 ];
@@ -57,7 +69,7 @@ describe.each(unary)('%s', (name, operation) => {
     const x = Array.from({ length: 4001 }, (_, i) => Math.fround((i - 2000) / 23));
     const y = operation(tf.tensor1d(x)).dataSync();
     // Results below the smallest normal number have fewer digits; the tail of gelu has them from 1.
-    const least = name === 'gelu' ? 1e-7 : 1e-43;
+    const least = name.startsWith('gelu') ? 1e-7 : 1e-43;
     x.forEach((value, i) => {
       const wanted = functions[name](value);
       expect(Math.abs(y[i] - wanted)).toBeLessThanOrEqual(5e-7 * Math.abs(wanted) + least);
