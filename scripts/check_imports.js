@@ -22,7 +22,7 @@ const mayImport = {
   io: uses('native'),
   data: uses('io', 'native'),
   layers: uses('ops', ...core),
-  models: uses(...surface),
+  models: uses('data', ...surface),
   training: uses('models', 'data', ...surface),
   reference: uses(),
 };

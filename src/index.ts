@@ -24,6 +24,7 @@ export { type LineChart, type LineSeries, lineChartSvg } from './io/chart';
 export { FastWeightAttention } from './layers/fast_weight_attention';
 export type { FastWeightAttentionConfig } from './layers/fast_weight_attention_config';
 export { GatedMlp, type GatedMlpConfig } from './layers/gated_mlp';
+export type { CuSeqlens } from './layers/packed_documents';
 export type { ParameterLayerArgs } from './layers/parameter_layer';
 export { RmsNorm } from './layers/rms_norm';
 export { LanguageModelHead, TokenEmbedding, type VocabularyConfig } from './layers/token_embedding';
@@ -31,14 +32,21 @@ export { VideoAttention } from './layers/video_attention';
 export type { VideoAttentionConfig } from './layers/video_attention_config';
 export { VideoCache } from './layers/video_cache';
 export { loadParameters, saveParameters, writeParameters } from './models/checkpoint_parameters';
-export { languageModel, languageModelLoss } from './models/language_model';
+export {
+  type DocumentOptions,
+  LanguageModel,
+  languageModel,
+  languageModelLoss,
+} from './models/language_model';
 export {
   fromPublishedConfig,
   type LanguageModelConfig,
   resolveLanguageModelConfig,
 } from './models/language_model_config';
 export { languageModelParameters } from './models/language_model_parameters';
+export { LanguageModelSession, type SessionMark } from './models/language_model_session';
 export { namedParameters, namedVariables, type Parameter } from './models/named_parameters';
+export { Sampler, type SamplerOptions } from './models/sampler';
 export { videoDiffusion } from './models/video_diffusion';
 export {
   resolveVideoDiffusionConfig,

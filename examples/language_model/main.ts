@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { FastWeightError, Random, saveParameters } from 'fastweight';
+import { FastWeightError, saveParameters } from 'fastweight';
 import { type Book, loadMobyDick } from './moby_dick';
 import { help, type Options, parseOptions, UsageError } from './options';
 import { CheckFailed, checkAgainstReference } from './reference_check';
@@ -112,10 +112,9 @@ function describeRun({ model, record }: TrainingRun): void {
 
 /** The start of the held-out text and what the model writes after it. */
 function writeSample({ model, record }: TrainingRun, { heldOut }: Book): [string, string] {
-  const { promptBytes, tokens, seed, sampleBytes: length }: Settings = record.settings;
+  const { promptBytes, seed, sampleBytes: length }: Settings = record.settings;
   const prompt = heldOut.subarray(0, promptBytes);
-  const sampling = { length, temperature: 0.8, topK: 40, window: tokens };
-  const written = sampleBytes(model, prompt, sampling, new Random(seed));
+  const written = sampleBytes(model, prompt, length, { temperature: 0.8, topK: 40, seed });
   return [prompt, written].map((bytes) => new TextDecoder().decode(bytes)) as [string, string];
 }
 

@@ -1,7 +1,7 @@
-import type { LayersModel } from '@tensorflow/tfjs-layers';
 import {
   AdamW,
   FastWeightError,
+  type LanguageModel,
   type LossFunction,
   languageModel,
   languageModelLoss,
@@ -44,7 +44,7 @@ const paceSteps = 50;
 
 /** A model in training on a book, with all that a checkpoint has to bring back. */
 export class TrainingRun {
-  readonly model: LayersModel;
+  readonly model: LanguageModel;
   readonly loss: LossFunction<TokenBatch>;
   readonly trainer: Trainer<TokenBatch>;
   private readonly stepSeconds: number[] = [];

@@ -18,12 +18,8 @@ import {
   tile,
 } from '@tensorflow/tfjs-core';
 import { silu, stepSizes } from '../ops/activations';
-import { fastWeightScanOutput } from '../ops/fast_weight_scan';
 import type { FastWeights } from '../ops/fast_weight_state';
 import { l2Norm, rmsNorm } from '../ops/norms';
-import { shiftedCausal } from '../ops/programs';
-import { rotaryEmbedding } from '../ops/rotary_embedding';
-import { slidingWindowAttention } from '../ops/sliding_window_attention';
 import {
   type FastWeightAttentionConfig,
   fastWeightAttentionParameters,
@@ -32,6 +28,7 @@ import { fromRows, joinHeads, splitHeads, toRows } from './heads';
 import { linear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import type { ParameterSpec } from './parameter_spec';
+import { type SequenceArguments, type SequenceLayout, wholeSequences } from './sequence_layout';
 
 /** Epsilon of the q, k and output norms within the layer, as published. */
 const normEpsilon = 1e-5;
@@ -48,7 +45,7 @@ const baseStepSize = 0.001;
  */
 export class FastWeightAttention extends ParameterLayer {
   static readonly className = 'FastWeightAttention';
-  private readonly config: FastWeightAttentionConfig;
+  readonly config: Readonly<FastWeightAttentionConfig>;
 
   constructor(args: FastWeightAttentionConfig & ParameterLayerArgs) {
     const { name, trainable, seed, ...config } = args;
@@ -64,24 +61,25 @@ export class FastWeightAttention extends ParameterLayer {
     return { ...this.config } as unknown as serialization.ConfigDict;
   }
 
-  override call(inputs: Tensor | Tensor[]): Tensor {
+  /** @param sequence how the tokens make up sequences; each batch element is one by default */
+  override call(
+    inputs: Tensor | Tensor[],
+    { sequence = wholeSequences }: SequenceArguments = {},
+  ): Tensor {
     return tidy(() => {
       const x = onlyInput<Tensor3D>(inputs);
-      const { config } = this;
+      const { config, name } = this;
       let [q, k, v] = split<Tensor3D>(this.linear('qkv', x, config.qkvBias), 3, 2);
       if (config.attnQkNorm) {
         q = rmsNorm(q, this.parameter<Tensor1D>('q_norm.weight'), normEpsilon);
         k = rmsNorm(k, this.parameter<Tensor1D>('k_norm.weight'), normEpsilon);
       }
-      const attended = slidingWindowAttention(
-        this.rotated(q),
-        this.rotated(k),
-        splitHeads(v, config.numAttnHeads),
-        { window: config.windowSize > 0 ? config.windowSize : undefined },
-      );
+      const [rotatedQ, rotatedK] = [q, k].map((each) => this.rotated(each, sequence));
+      const heads = splitHeads(v, config.numAttnHeads);
+      const attended = sequence.attend(name, rotatedQ, rotatedK, heads, config.windowSize);
       const joined = joinHeads(attended);
       if (config.numLactHeads === 0) return this.linear('o_proj', joined);
-      return this.linear('o_proj', add(joined, this.readFastWeights(x, [q, k, v])));
+      return this.linear('o_proj', add(joined, this.readFastWeights(x, [q, k, v], sequence)));
     });
   }
 
@@ -91,33 +89,33 @@ export class FastWeightAttention extends ParameterLayer {
   }
 
   /** x [batch, tokens, hiddenSize] -> [batch, tokens, numAttnHeads, dim], each head rotated. */
-  private rotated(x: Tensor3D): Tensor4D {
-    return rotaryEmbedding(splitHeads(x, this.config.numAttnHeads), {
-      base: this.config.ropeTheta,
-    });
+  private rotated(x: Tensor3D, sequence: SequenceLayout): Tensor4D {
+    return sequence.rotate(splitHeads(x, this.config.numAttnHeads), this.config.ropeTheta);
   }
 
   /** The normed, scaled output of the fast weights, [batch, tokens, hiddenSize]. */
-  private readFastWeights(x: Tensor3D, [q, k, v]: Tensor3D[]): Tensor3D {
+  private readFastWeights(x: Tensor3D, [q, k, v]: Tensor3D[], sequence: SequenceLayout): Tensor3D {
     const { config } = this;
     const heads = config.numLactHeads;
-    const [batch, tokens] = x.shape;
-    const output = fastWeightScanOutput(
+    const output = sequence.readFastWeights(
+      this.name,
       {
-        q: this.fastQueryOrKey(q, 0),
-        k: this.fastQueryOrKey(k, 1),
+        q: this.fastQueryOrKey(q, 0, sequence),
+        k: this.fastQueryOrKey(k, 1, sequence),
         v: toRows(config.qkvSilu && !config.noVSilu ? silu(v) : v, heads),
         rates: toRows(stepSizes(this.linear('lr_proj', x, true), baseStepSize), heads),
         momentum: config.useMomentum
           ? toRows(sigmoid(this.linear('momentum_proj.0', x, true)), heads)
           : undefined,
       },
-      this.startingWeights(batch),
-      shiftedCausal(tokens, config.lactChunkSize),
       {
-        optimizer: config.useMuon ? 'muon' : 'gd',
-        newtonSchulz: config.newtonSchulz,
-        weightNorm: config.tttPrenorm ? 'pre' : 'post',
+        chunk: config.lactChunkSize,
+        options: {
+          optimizer: config.useMuon ? 'muon' : 'gd',
+          newtonSchulz: config.newtonSchulz,
+          weightNorm: config.tttPrenorm ? 'pre' : 'post',
+        },
+        start: () => this.startingWeights(x.shape[0]),
       },
     );
     const normed = rmsNorm(output, this.parameter<Tensor1D>('ttt_norm.weight'), normEpsilon);
@@ -127,7 +125,7 @@ export class FastWeightAttention extends ParameterLayer {
   }
 
   /** The q (column 0) or k (column 1) of the fast weights, [batch * numLactHeads, tokens, dim]. */
-  private fastQueryOrKey(x: Tensor3D, column: number): Tensor3D {
+  private fastQueryOrKey(x: Tensor3D, column: number, sequence: SequenceLayout): Tensor3D {
     const { config } = this;
     const heads = config.numLactHeads;
     const channel = (name: string) =>
@@ -137,7 +135,7 @@ export class FastWeightAttention extends ParameterLayer {
     const [batch, tokens, width] = y.shape;
     const unit = joinHeads(l2Norm(splitHeads(y, heads)));
     // The rotary embedding groups channels by the attention's heads here too.
-    const turned = config.tttNope ? unit : joinHeads(this.rotated(unit));
+    const turned = config.tttNope ? unit : joinHeads(this.rotated(unit, sequence));
     return toRows(reshape(turned, [batch, tokens, width]), heads);
   }
 

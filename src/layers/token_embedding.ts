@@ -10,6 +10,7 @@ import type { Shape } from '@tensorflow/tfjs-layers';
 import { linear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { normal, type ParameterSpec } from './parameter_spec';
+import { type SequenceArguments, wholeSequences } from './sequence_layout';
 
 export interface VocabularyConfig {
   vocabSize: number;
@@ -40,7 +41,10 @@ abstract class VocabularyLayer extends ParameterLayer {
   }
 }
 
-/** The language-model head: [batch, tokens, hiddenSize] -> logits [batch, tokens, vocabSize]. */
+/**
+ * The language-model head: [batch, tokens, hiddenSize] -> logits [batch, tokens, vocabSize], of fewer
+ * tokens where the call's `sequence` wants fewer.
+ */
 export class LanguageModelHead extends VocabularyLayer {
   static readonly className: string = 'FastWeightLanguageModelHead';
 
@@ -48,8 +52,11 @@ export class LanguageModelHead extends VocabularyLayer {
     return [...inputShape.slice(0, -1), this.config.vocabSize];
   }
 
-  override call(inputs: Tensor | Tensor[]): Tensor {
-    return linear(onlyInput(inputs), this.parameter('weight'));
+  override call(
+    inputs: Tensor | Tensor[],
+    { sequence = wholeSequences }: SequenceArguments = {},
+  ): Tensor {
+    return tidy(() => linear(sequence.predicted(onlyInput(inputs)), this.parameter('weight')));
   }
 }
 
@@ -65,9 +72,9 @@ export class TokenEmbedding extends LanguageModelHead {
     return isIds ? [...inputShape, this.config.hiddenSize] : super.computeOutputShape(inputShape);
   }
 
-  override call(inputs: Tensor | Tensor[]): Tensor {
+  override call(inputs: Tensor | Tensor[], args?: SequenceArguments): Tensor {
     const x = onlyInput(inputs);
-    if (x.rank !== 2) return super.call(inputs);
+    if (x.rank !== 2) return super.call(inputs, args);
     return tidy(() => gather(this.parameter<Tensor2D>('weight'), cast(x, 'int32')));
   }
 }

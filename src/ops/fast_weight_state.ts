@@ -5,6 +5,7 @@ import {
   type Tensor,
   type Tensor2D,
   type Tensor3D,
+  type TensorContainer,
 } from '@tensorflow/tfjs-core';
 import { expected } from '../native/errors';
 import { readState, writeState } from './fast_weight_state_file';
@@ -167,10 +168,19 @@ export class FastWeightState {
   static load(file: string): FastWeightState {
     const parts = readState(file);
     try {
+      return FastWeightState.restore(parts);
+    } catch (error) {
+      throw expected('ERR_CHECKPOINT', 'a state', file, (error as Error).message);
+    }
+  }
+
+  /** As the constructor, of parts that nobody else has: frees their tensors where they are wrong. */
+  static restore(parts: FastWeightStateParts): FastWeightState {
+    try {
       return new FastWeightState(parts).keep();
     } catch (error) {
-      dispose(tensorsOf(parts));
-      throw expected('ERR_CHECKPOINT', 'a state', file, (error as Error).message);
+      dispose(Object.values(parts) as TensorContainer);
+      throw error;
     }
   }
 
