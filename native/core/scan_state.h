@@ -85,9 +85,11 @@ class ScanEngine {
   /// body(start, tokens) for each tile of [start, end).
   template <typename Body>
   void forTiles(const ProgramStep& step, Body body) const {
+    device.beginTiles();
     for (int64_t start = step.start; start < step.end; start += tile) {
       body(start, step.end - start < tile ? step.end - start : tile);
     }
+    device.endTiles();
   }
 
   /// A product of `tokens` tokens by weights, over all rows.

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "cuda/bfloat16_operands.h"
 #include "cuda/device_memory.h"
 #include "cuda/host_staging.h"
 #include "cuda/matrix_products.h"
@@ -35,6 +36,8 @@ class CudaDevice final : public Device {
 
   // gemm.cu
   void gemm(const Gemm&) override;
+
+  // symmetric_product.cu
   void symmetricProduct(const SymmetricProduct&) override;
 
   // swiglu.cu
@@ -44,6 +47,8 @@ class CudaDevice final : public Device {
   void swigluGradientBackward(const SwigluGradientBackward&) override;
   int64_t tileTokens(int64_t rows, int64_t hiddenDim) const override;
   size_t keptBytesLimit() const override;
+  void beginTiles() override;
+  void endTiles() override;
 
   // normalise.cu
   void frobeniusNormalise(const FrobeniusNormalise&) override;
@@ -127,10 +132,27 @@ class CudaDevice final : public Device {
  private:
   explicit CudaDevice(int index);
 
+  // gemm.cu
+  /// op(a) op(b) of `g` in the precision that is set. Its operands have no data where there was no
+  /// memory to round them to.
+  Product productOf(const Gemm& g, const ConstMatrices& a, const ConstMatrices& b, float beta,
+                    const ConstMatrices& addend);
+
+  // swiglu.cu
+  /// Whether what only products read is written as bfloat16.
+  bool producesBfloat16() const;
+  /// c = op(a) op(b) of `g`, all bfloat16.
+  void multiplyToBfloat16(const Gemm& g, const Operand& c);
+  /// scaleSwigluGradient() from activations of type In.
+  template <typename In>
+  void scaleTo(const ScaleSwigluGradient& p, const Operand& gateUp, const Operand& dHidden);
+
   Stream stream_;
   DeviceMemory memory_;
   HostStaging staging_;
   MatrixProducts products_;
+  Bfloat16Operands operands_;
+  MatmulPrecision precision_ = MatmulPrecision::kFloat32;
 };
 
 }  // namespace fastweight::cuda

@@ -15,12 +15,19 @@ namespace fastweight::cuda {
 
 /// How the elements of an operand lie in memory.
 enum class Element { kFloat32, kBfloat16 };
+inline int64_t bytesOf(Element element) { return element == Element::kBfloat16 ? 2 : 4; }
 
 /// A batch of row-major matrices: entry (b, i, j) is element b * stride + i * leading + j.
 struct Operand {
   const void* data = nullptr;
   int64_t leading = 0;
   int64_t stride = 0;
+
+  /// The same matrices from row `row` and column `column` on.
+  Operand at(Element element, int64_t row, int64_t column) const {
+    const int64_t offset = (row * leading + column) * bytesOf(element);
+    return {static_cast<const char*>(data) + offset, leading, stride};
+  }
 };
 
 /// c = alpha op(a) op(b) + beta addend, for each of `batch` row-major matrices, with sums in

@@ -20,6 +20,9 @@ class Stream {
   cudaStream_t handle() const { return handle_; }
   /// Multiprocessors of the GPU, by which launches are sized.
   int multiprocessors() const { return multiprocessors_; }
+  /// Bytes of the GPU's last cache level, and of its memory.
+  int64_t cacheBytes() const { return cacheBytes_; }
+  size_t memoryBytes() const { return memoryBytes_; }
 
   /// Makes the stream's GPU that of the calling thread; before every call of the runtime.
   void activate() { record(cudaSetDevice(index_), "choosing the GPU"); }
@@ -36,7 +39,8 @@ class Stream {
   void recordFailure(cudaError_t error, const char* what);
 
   int index_;
-  int multiprocessors_ = 1;
+  int multiprocessors_ = 1, cacheBytes_ = 0;
+  size_t memoryBytes_ = 0;
   cudaStream_t handle_ = nullptr;
   Status failure_;
 };

@@ -23,6 +23,8 @@ struct Gemm {
   float alpha = 1, beta = 0;
   /// Where set, matrix b of the batch uses betas[b] instead of `beta` (momentum). [batch]
   const float* betas = nullptr;
+  /// Whether inputs keep the 10 bits of TF32's mantissa or more, whatever the matmul precision.
+  bool precise = false;
   ConstMatrices a, b, a2, b2, addend;
   Matrices c;
   Epilogue epilogue;
@@ -36,6 +38,8 @@ struct SymmetricProduct {
   int64_t batch = 1, n = 0, k = 0;
   float alpha = 1, beta = 0;
   bool symmetrise = false;
+  /// As of Gemm.
+  bool precise = false;
   ConstMatrices a, b, addend;
   Matrices c;
 };
@@ -180,6 +184,13 @@ class FastWeightPrimitives {
                          float* y) = 0;
   /// Whether all of x [count] is finite. Waits for what is queued.
   virtual bool allFinite(int64_t count, const float* x) = 0;
+
+  /// Between the two, memory is written by the primitives of this class alone, and the results of
+  /// swiglu(), swigluGradient(), scaleSwigluGradient() and swigluGradientBackward() are read by
+  /// gemm() alone, except what `keepGateUp` and `activationsOnly` ask for and ratesCotangent. So a
+  /// device may keep operands in the form that its products read, and those results in no other.
+  virtual void beginTiles() {}
+  virtual void endTiles() {}
 
   /// Tokens that go through a chunk's products at a time, for rows x hidden floats a token.
   virtual int64_t tileTokens(int64_t rows, int64_t hiddenDim) const = 0;
