@@ -20,6 +20,7 @@ export {
 } from './data/byte_dataset';
 export { type MovingSpritesShape, movingSprites, type Sprite } from './data/moving_sprites';
 export { Random } from './data/random';
+export { byteTokenizer, loadTokenizer, type Tokenizer } from './data/tokenizer';
 export { type LineChart, type LineSeries, lineChartSvg } from './io/chart';
 export { FastWeightAttention } from './layers/fast_weight_attention';
 export type { FastWeightAttentionConfig } from './layers/fast_weight_attention_config';
