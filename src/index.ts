@@ -18,6 +18,24 @@ export {
   type TokenBatch,
   textBytes,
 } from './data/byte_dataset';
+export {
+  type Camera,
+  interpolateCameras,
+  intrinsicsOf,
+  lookAt,
+  normalisePoses,
+  type Turntable,
+  turntable,
+} from './data/camera';
+export {
+  type CameraTensors,
+  cameraTensors,
+  type PosedScene,
+  type PosedView,
+  type ViewTensors,
+  viewTensors,
+} from './data/posed_scene';
+export { type ProceduralSceneOptions, proceduralScene } from './data/procedural_scenes';
 export { type MovingSpritesShape, movingSprites, type Sprite } from './data/moving_sprites';
 export { Random } from './data/random';
 export { byteTokenizer, loadTokenizer, type Tokenizer } from './data/tokenizer';
@@ -47,6 +65,13 @@ export {
 export { languageModelParameters } from './models/language_model_parameters';
 export { LanguageModelSession, type SessionMark } from './models/language_model_session';
 export { namedParameters, namedVariables, type Parameter } from './models/named_parameters';
+export type { ImageSize, PosedImages } from './models/posed_patches';
+export { ViewSynthesisModel, viewSynthesis, viewSynthesisLoss } from './models/view_synthesis';
+export {
+  fromPublishedViewSynthesisConfig,
+  resolveViewSynthesisConfig,
+  type ViewSynthesisConfig,
+} from './models/view_synthesis_config';
 export { Sampler, type SamplerOptions } from './models/sampler';
 export { videoDiffusion } from './models/video_diffusion';
 export {
@@ -71,6 +96,7 @@ export type { InstructionSet } from './native/cpu_addon';
 export { type ErrorCode, FastWeightError } from './native/errors';
 export { gelu, geluTanh, silu, softplus, stepSizes, swiglu } from './ops/activations';
 export { type AttentionOptions, attention } from './ops/attention';
+export { type CameraRays, type Cameras, cameraRays } from './ops/camera_rays';
 export { type FastWeightAdvanceOptions, fastWeightAdvance } from './ops/fast_weight_advance';
 export { fastWeightApply } from './ops/fast_weight_apply';
 export {

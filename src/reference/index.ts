@@ -3,8 +3,9 @@ import { fastWeightScan } from './fast_weight_scan';
 import { evaluateLanguageModel } from './language_model';
 import { newtonSchulz } from './newton_schulz';
 import { evaluateVideoLayer } from './video_layer';
+import { evaluateViewSynthesis } from './view_synthesis';
 
-export { silu, stepSizes } from './activations';
+export { gelu, silu, stepSizes } from './activations';
 export { attention, slidingWindowAttention } from './attention';
 export * from './fast_weight_scan';
 export {
@@ -14,11 +15,17 @@ export {
   languageModelLoss,
 } from './language_model';
 export * from './newton_schulz';
-export { l2Norm, rmsNorm } from './norms';
+export { l2Norm, layerNorm, rmsNorm } from './norms';
 export { shiftedCausalProgram } from './programs';
 export { rotaryEmbedding } from './rotary';
 export { videoRotaryEmbedding } from './rotary_axes';
 export { evaluateVideoLayer, type VideoLayerEvaluation, videoLayer } from './video_layer';
+export {
+  evaluateViewSynthesis,
+  renderViews,
+  type ViewSynthesisEvaluation,
+  viewSynthesis,
+} from './view_synthesis';
 
 /** What golden cases run on; another implementation has the same signatures. */
 export interface Implementation {
@@ -26,6 +33,7 @@ export interface Implementation {
   newtonSchulz: typeof newtonSchulz;
   evaluateLanguageModel: typeof evaluateLanguageModel;
   evaluateVideoLayer: typeof evaluateVideoLayer;
+  evaluateViewSynthesis: typeof evaluateViewSynthesis;
 }
 
 export const referenceImplementation: Implementation = {
@@ -33,4 +41,5 @@ export const referenceImplementation: Implementation = {
   newtonSchulz,
   evaluateLanguageModel,
   evaluateVideoLayer,
+  evaluateViewSynthesis,
 };

@@ -42,6 +42,19 @@ export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, epsilon:
 }
 
 /**
+ * Layer norm over the last axis, without a bias: (x - mean(x)) / sqrt(variance(x) + epsilon) * weight.
+ *
+ * @param x [..., features]
+ * @param weight [features]
+ */
+export function layerNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, epsilon = 1e-5): T {
+  return tf.tidy(() => {
+    const centred = tf.sub(x, tf.mean(x, -1, true));
+    return rmsNorm(centred, weight, epsilon) as T;
+  });
+}
+
+/**
  * x / (||x|| + 1e-5) over the last axis, as the fast weights read their queries and keys.
  *
  * @param x [..., features]

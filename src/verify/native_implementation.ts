@@ -5,6 +5,7 @@ import { VideoAttention } from '../layers/video_attention';
 import { writeParameters } from '../models/checkpoint_parameters';
 import { languageModel, languageModelLoss } from '../models/language_model';
 import { namedVariables } from '../models/named_parameters';
+import { viewSynthesis, viewSynthesisLoss } from '../models/view_synthesis';
 import { fastWeightScan } from '../ops/fast_weight_scan';
 import { newtonSchulz } from '../ops/newton_schulz';
 import type { Implementation } from '../reference';
@@ -54,6 +55,28 @@ export const nativeImplementation: Implementation = {
         leaf.dispose();
         return { y: model.apply(x) as tf.Tensor4D, gradients };
       }) as ReturnType<Implementation['evaluateVideoLayer']>;
+    } finally {
+      model.dispose();
+    }
+  },
+  evaluateViewSynthesis(params, context, targets, config) {
+    const model = viewSynthesis(config);
+    try {
+      writeParameters(model, params);
+      const variables = namedVariables(model);
+      return tf.tidy(() => {
+        const lossOf = () => viewSynthesisLoss(model, context, targets);
+        const { value: loss, grads } = tf.variableGrads(lossOf, [...variables.values()]);
+        const gradients = Object.fromEntries(
+          [...variables].map(([name, variable]) => [name, grads[variable.name]]),
+        );
+        const rendering = model.forward(context, targets);
+        const states = model.reconstruct(context);
+        const [height, width] = context.image.shape.slice(3);
+        const rendered = model.render(states, targets, [height, width]);
+        const weights = states.map((state) => ({ ...state.weights }));
+        return { rendering, rendered, loss, gradients, states: weights };
+      }) as ReturnType<Implementation['evaluateViewSynthesis']>;
     } finally {
       model.dispose();
     }

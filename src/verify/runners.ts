@@ -3,6 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../io/safetensors';
 import type { VideoAttentionConfig } from '../layers/video_attention_config';
 import { fromPublishedConfig } from '../models/language_model_config';
+import type { PosedImages } from '../models/posed_patches';
+import { fromPublishedViewSynthesisConfig } from '../models/view_synthesis_config';
 import { expected } from '../native/errors';
 import type { FastWeightScanOptions } from '../ops/fast_weight_scan';
 import type { NewtonSchulzSchedule } from '../ops/newton_schulz_schedule';
@@ -203,10 +205,49 @@ const runVideoLayer: CaseRunner = (golden, { evaluateVideoLayer }) => {
   };
 };
 
+const runViewSynthesis: CaseRunner = (golden, { evaluateViewSynthesis }) => {
+  const { patch_size, dim, layers, block_config } = golden.settings;
+  const config = fromPublishedViewSynthesisConfig({ patch_size, dim, layers, block_config });
+  const { rendering, loss } = withPrefix(golden, '', ['rendering', 'loss']);
+  const written = withPrefix(golden, 'state.');
+  const results = tf.tidy(() => {
+    const [context, targets] = ['input_', 'target_'].map((prefix) =>
+      toTensors(withPrefix(golden, prefix, ['image', 'c2w', 'fxfycxcy'])),
+    ) as unknown as PosedImages[];
+    const params = toTensors(withPrefix(golden, 'param.'));
+    const computed = evaluateViewSynthesis(params, context, targets, config);
+    const outputs: Tensors = {
+      rendering: computed.rendering,
+      'rendering from states': computed.rendered,
+      loss: tf.reshape(computed.loss, loss.shape),
+    };
+    computed.states.forEach((weights, depth) => {
+      // The files hold [in, out], as published.
+      for (const [name, weight] of Object.entries(weights)) {
+        outputs[`state.${depth}.${name}`] = tf.transpose(weight, [0, 2, 1]);
+      }
+    });
+    return { outputs, gradients: computed.gradients };
+  });
+  const states = Object.entries(written).map(([name, value]) => [`state.${name}`, value]);
+  return {
+    tolerance: contract.modelWithMuon,
+    outputs: {
+      rendering,
+      'rendering from states': rendering,
+      loss,
+      ...Object.fromEntries(states),
+    },
+    gradients: withPrefix(golden, 'grad.'),
+    results,
+  };
+};
+
 /** How each kind of case is computed. */
 export const runners: Readonly<Record<string, CaseRunner>> = {
   fast_weight_scan: runScan,
   newton_schulz: runNewtonSchulz,
   language_model: runLanguageModel,
   ar_video_layer: runVideoLayer,
+  view_synthesis: runViewSynthesis,
 };
