@@ -27,6 +27,7 @@ export {
   type Turntable,
   turntable,
 } from './data/camera';
+export { type MovingSpritesShape, movingSprites, type Sprite } from './data/moving_sprites';
 export {
   type CameraTensors,
   cameraTensors,
@@ -36,7 +37,6 @@ export {
   viewTensors,
 } from './data/posed_scene';
 export { type ProceduralSceneOptions, proceduralScene } from './data/procedural_scenes';
-export { type MovingSpritesShape, movingSprites, type Sprite } from './data/moving_sprites';
 export { Random } from './data/random';
 export { byteTokenizer, loadTokenizer, type Tokenizer } from './data/tokenizer';
 export { type LineChart, type LineSeries, lineChartSvg } from './io/chart';
@@ -66,12 +66,6 @@ export { languageModelParameters } from './models/language_model_parameters';
 export { LanguageModelSession, type SessionMark } from './models/language_model_session';
 export { namedParameters, namedVariables, type Parameter } from './models/named_parameters';
 export type { ImageSize, PosedImages } from './models/posed_patches';
-export { ViewSynthesisModel, viewSynthesis, viewSynthesisLoss } from './models/view_synthesis';
-export {
-  fromPublishedViewSynthesisConfig,
-  resolveViewSynthesisConfig,
-  type ViewSynthesisConfig,
-} from './models/view_synthesis_config';
 export { Sampler, type SamplerOptions } from './models/sampler';
 export { videoDiffusion } from './models/video_diffusion';
 export {
@@ -91,6 +85,12 @@ export {
   type VideoSamplingOptions,
   writeWindow,
 } from './models/video_sampling';
+export { ViewSynthesisModel, viewSynthesis, viewSynthesisLoss } from './models/view_synthesis';
+export {
+  fromPublishedViewSynthesisConfig,
+  resolveViewSynthesisConfig,
+  type ViewSynthesisConfig,
+} from './models/view_synthesis_config';
 export { instructionSets, numThreads, setNumThreads } from './native/cpu';
 export type { InstructionSet } from './native/cpu_addon';
 export { type ErrorCode, FastWeightError } from './native/errors';

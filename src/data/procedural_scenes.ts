@@ -50,7 +50,7 @@ interface Place {
 /** A free place beside the others, or none after some tries. */
 function freePlace(random: Random, taken: readonly Place[]): Place | undefined {
   for (let attempt = 0; attempt < 30; attempt++) {
-    const reach = between(random, 0.27, 0.42);
+    const reach = between(random, 0.3, 0.48);
     const distance = (floorRadius - reach - 0.04) * Math.sqrt(random.uniform());
     const angle = 2 * Math.PI * random.uniform();
     const place = { x: distance * Math.cos(angle), y: distance * Math.sin(angle), reach };
@@ -75,9 +75,9 @@ function shapeOn({ x, y, reach }: Place, random: Random): Shape {
 function floorSolid(random: Random): Solid {
   const shape = new Cylinder([0, 0, floor - 0.04], floorRadius, 0.04);
   const hue = random.uniform();
-  const light = colourOf(hue, between(random, 0.05, 0.25), 0.9);
-  const dark = colourOf(hue, between(random, 0.2, 0.45), 0.65);
-  const checked = random.uniform() < 0.5;
+  const light = colourOf(hue, between(random, 0.15, 0.6), 0.9);
+  const dark = colourOf(hue, between(random, 0.2, 0.5), 0.6);
+  const checked = random.uniform() < 0.3;
   const tile = between(random, 0.45, 0.7);
   const odd = ([x, y]: Vector) => (Math.floor(x / tile) + Math.floor(y / tile)) % 2 !== 0;
   return { shape, colour: (point) => (checked && odd(point) ? dark : light) };
@@ -106,8 +106,8 @@ function randomScene(random: Random, count: number): TracedScene {
 
 function randomCamera(random: Random, height: number, width: number): Camera {
   const azimuth = 2 * Math.PI * random.uniform();
-  const elevation = (between(random, 15, 60) * Math.PI) / 180;
-  const position = onSphere(azimuth, elevation, between(random, 2.6, 2.9));
+  const elevation = (between(random, 20, 50) * Math.PI) / 180;
+  const position = onSphere(azimuth, elevation, 2.7);
   return { c2w: lookAt(position, [0, 0, -0.1]), fxfycxcy: intrinsicsOf(46, height, width) };
 }
 
@@ -115,7 +115,7 @@ function randomCamera(random: Random, height: number, width: number): Camera {
  * A scene of spheres, boxes and cylinders that is drawn from a seed, and views of it from all around
  * by a small ray tracer: data on any machine.
  *
- * @returns views whose cameras look at the origin from 2.6 to 2.9 away, white where nothing is
+ * @returns views whose cameras look at the scene from a distance of 2.7, white where nothing is
  * @throws FastWeightError ERR_ARGUMENT for a seed that is no integer, ERR_RANGE for other counts
  */
 export function proceduralScene(options: ProceduralSceneOptions): PosedScene {
