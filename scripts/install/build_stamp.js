@@ -5,7 +5,10 @@ const crypto = require('node:crypto');
 const fs = require('node:fs');
 const path = require('node:path');
 
-const stampName = 'fastweight_build.stamp';
+/** The file of the stamp of `what` was built. */
+function stampFile(buildFolder, what) {
+  return path.join(buildFolder, `fastweight_${what}.stamp`);
+}
 
 function filesUnder(folder) {
   return fs
@@ -37,13 +40,13 @@ function cLibrary() {
   return process.report.getReport().header.glibcVersionRuntime ?? '';
 }
 
-function read(buildFolder) {
-  const file = path.join(buildFolder, stampName);
+function read(buildFolder, what) {
+  const file = stampFile(buildFolder, what);
   return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
 }
 
-function write(buildFolder, stamp) {
-  fs.writeFileSync(path.join(buildFolder, stampName), stamp);
+function write(buildFolder, what, stamp) {
+  fs.writeFileSync(stampFile(buildFolder, what), stamp);
 }
 
 module.exports = { ofSources, read, write };

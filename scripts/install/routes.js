@@ -76,4 +76,4 @@ function cacheIsOfAnotherFolder(buildFolder) {
   return folder === undefined || path.relative(folder, buildFolder) !== '';
 }
 
-module.exports = { choose, clearOtherBuild };
+module.exports = { choose, clearOtherBuild, cmakeRoute };

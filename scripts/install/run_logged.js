@@ -13,12 +13,18 @@ const makeStep = /^\[\s*(\d+)%\]/;
 // node-gyp's Makefile: "  CXX(target) Release/obj.target/...".
 const gypStep = /^\s*CXX\(target\)/;
 
-/** Runs `route.args` under this Node in `root`; resolves to its exit status and its last lines. */
+/**
+ * Runs `route.args` in `root`, under this Node or as `route.program`; resolves to its exit status and
+ * its last lines.
+ */
 function runLogged(route, root, logFile) {
   const log = fs.createWriteStream(logFile);
   const progress = createProgress();
   const lines = [];
-  const child = spawn(process.execPath, route.args, { cwd: root, env: process.env });
+  const child = spawn(route.program ?? process.execPath, route.args, {
+    cwd: root,
+    env: process.env,
+  });
   let partial = '';
   const take = (chunk) => {
     log.write(chunk);

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { doctorCommand } from './doctor';
 import { runCli } from './run';
 import { verifyCommand } from './verify';
 
@@ -7,7 +8,7 @@ const output = {
   writeError: (line: string) => console.error(line),
 };
 
-runCli(process.argv.slice(2), [verifyCommand], output).then(
+runCli(process.argv.slice(2), [verifyCommand, doctorCommand], output).then(
   (code) => {
     process.exitCode = code;
   },

@@ -1,6 +1,6 @@
 import '@tensorflow/tfjs-backend-cpu';
 import '../kernels/register';
-import { cpuBackendName } from '../backend/register';
+import { cpuBackendName, cudaBackendName } from '../backend/register';
 import { type Implementation, referenceImplementation } from '../reference';
 import { nativeImplementation } from '../verify/native_implementation';
 
@@ -13,6 +13,7 @@ export interface VerifyTarget {
 
 export const verifyTargets: ReadonlyMap<string, VerifyTarget> = new Map([
   [cpuBackendName, { backend: cpuBackendName, implementation: nativeImplementation }],
+  [cudaBackendName, { backend: cudaBackendName, implementation: nativeImplementation }],
   ['reference', { backend: 'cpu', implementation: referenceImplementation }],
 ]);
 
