@@ -1,6 +1,6 @@
 // Tiled attention with an online softmax. A tile holds kColumns tokens of one side side by side in
-// vector lanes ("columns": queries, or keys in the backward of k and v) and streams tokens of the
-// other side past them, kStreamed at a time ("rows"), so that softmax needs no sums across lanes
+// vector lanes ("columns": queries, or keys in the backward) and streams tokens of the other side
+// past them, kStreamed at a time ("rows"), so that softmax needs no sums across lanes
 // and k and v are read where they lie.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <limits>
 
+#include "cpu/attention_ranges.h"
 #include "cpu/lanes.h"
 #include "cpu/sequence_functions.h"
 #include "fastweight/scalar_functions.h"
@@ -150,12 +151,6 @@ static inline void fillOutsideWindow(const AttentionShape& s, int64_t count, int
   }
 }
 
-/// The first keys of the queries of a batch element from `query` on, or null.
-static inline const int32_t* firstKeysOf(const AttentionShape& s, int64_t b, int64_t query) {
-  if (!s.causal || s.firstKeys == nullptr) return nullptr;
-  return s.firstKeys + b * s.queryTokens + query;
-}
-
 /// Sets to `value` what queries, the tile's `queries` columns, do not see of the keys from `key` on
 /// that are its rows, because they come before their first keys.
 static inline void fillBeforeFirstKeys(const int32_t* firstKeys, int64_t queries, int64_t key,
@@ -164,17 +159,6 @@ static inline void fillBeforeFirstKeys(const int32_t* firstKeys, int64_t queries
   for (int64_t r = 0; r < count; ++r) {
     for (int64_t c = 0; c < queries; ++c) {
       if (firstKeys[c] > key + r) tile[r * kColumns + c] = value;
-    }
-  }
-}
-
-/// As fillBeforeFirstKeys of a tile whose rows are `count` queries, its columns keys from `key` on.
-static inline void fillFromFirstKeys(const int32_t* firstKeys, int64_t count, int64_t key,
-                                     float value, float* tile) {
-  if (firstKeys == nullptr || firstKeys[count - 1] <= key) return;
-  for (int64_t r = 0; r < count; ++r) {
-    for (int64_t c = 0; c < kColumns && key + c < firstKeys[r]; ++c) {
-      tile[r * kColumns + c] = value;
     }
   }
 }
@@ -194,33 +178,6 @@ static inline ColumnTile columnTile(const AttentionShape& s, int64_t tokens, int
   return {item / tiles / s.heads, item / tiles % s.heads, first, left < kColumns ? left : kColumns};
 }
 
-/// Tokens [begin, end) of the other side.
-struct TokenRange {
-  int64_t begin, end;
-};
-
-/// The keys that the queries of a tile, the first of them at `position`, see.
-static inline TokenRange keysOf(const AttentionShape& s, const ColumnTile& at, int64_t position) {
-  if (!s.causal) return {0, s.keyTokens};
-  const int64_t windowed = position - s.window + 1;
-  const int32_t* firstKeys = firstKeysOf(s, at.b, at.first);
-  const int64_t begin = firstKeys != nullptr && *firstKeys > windowed ? *firstKeys : windowed;
-  return {begin > 0 ? begin : 0, position + at.count};
-}
-
-/// The queries that see some of the keys of a tile.
-static inline TokenRange queriesOf(const AttentionShape& s, const ColumnTile& at) {
-  if (!s.causal) return {0, s.queryTokens};
-  const int64_t offset = s.keyTokens - s.queryTokens;
-  const int64_t lastKey = at.first + at.count - 1;
-  const int64_t begin = at.first > offset ? at.first - offset : 0;
-  int64_t end = lastKey + s.window - offset;
-  if (end > s.queryTokens) end = s.queryTokens;
-  const int32_t* firstKeys = firstKeysOf(s, at.b, 0);
-  while (firstKeys != nullptr && end > begin && firstKeys[end - 1] > lastKey) --end;
-  return {begin, end};
-}
-
 static void attention(const Attention& a, int64_t begin, int64_t end, float* scratch) {
   const AttentionShape& s = a.shape;
   const int64_t state = s.headDim * kColumns;
@@ -233,7 +190,7 @@ static void attention(const Attention& a, int64_t begin, int64_t end, float* scr
     const HeadRows k = headOf(a.k, s, at.b, at.h);
     const HeadRows v = headOf(a.v, s, at.b, at.h);
     const int64_t position = at.first + s.keyTokens - s.queryTokens;
-    const TokenRange keys = keysOf(s, at, position);
+    const TokenRange keys = keysOf(s, at.b, at.first, at.count);
     const int32_t* firstKeys = firstKeysOf(s, at.b, at.first);
     packColumns(q, at.first, at.count, s.headDim, s.scale, qPacked);
     for (int64_t i = 0; i < state; ++i) sums[i] = 0;
@@ -279,120 +236,6 @@ static void attention(const Attention& a, int64_t begin, int64_t end, float* scr
         sums, at.count, s.headDim, denominators,
         a.output.data + at.b * a.output.stride + at.first * a.output.leading + at.h * s.headDim,
         a.output.leading);
-  }
-}
-
-static void attentionBackwardQ(const AttentionBackward& a, float* delta, int64_t begin, int64_t end,
-                               float* scratch) {
-  const AttentionShape& s = a.shape;
-  const int64_t state = s.headDim * kColumns;
-  float* qPacked = scratch;
-  float* cotangent = scratch + state;
-  float* sums = scratch + 2 * state;
-  float* weights = scratch + 4 * state;
-  float* products = weights + kStreamed * kColumns;
-  for (int64_t item = begin; item < end; ++item) {
-    const ColumnTile at = columnTile(s, s.queryTokens, item);
-    const HeadRows k = headOf(a.k, s, at.b, at.h);
-    const HeadRows v = headOf(a.v, s, at.b, at.h);
-    const HeadRows output = headOf(a.output, s, at.b, at.h);
-    const HeadRows outputCotangent = headOf(a.outputCotangent, s, at.b, at.h);
-    const int64_t position = at.first + s.keyTokens - s.queryTokens;
-    const TokenRange keys = keysOf(s, at, position);
-    const int32_t* firstKeys = firstKeysOf(s, at.b, at.first);
-    packColumns(headOf(a.q, s, at.b, at.h), at.first, at.count, s.headDim, s.scale, qPacked);
-    packColumns(outputCotangent, at.first, at.count, s.headDim, 1, cotangent);
-    for (int64_t i = 0; i < state; ++i) sums[i] = 0;
-    const int64_t row0 = (at.b * s.heads + at.h) * s.queryTokens + at.first;
-    float logSumExp[kColumns] = {}, deltas[kColumns] = {}, scales[kColumns];
-    for (int64_t c = 0; c < at.count; ++c) {
-      const float* o = output.data + (at.first + c) * output.stride;
-      const float* g = outputCotangent.data + (at.first + c) * outputCotangent.stride;
-      logSumExp[c] = a.logSumExp[row0 + c];
-      deltas[c] = sumOver(
-          s.headDim, [=](int64_t i) { return load(o + i) * load(g + i); },
-          [=](int64_t i) { return o[i] * g[i]; });
-      delta[row0 + c] = deltas[c];
-    }
-    for (int64_t key = keys.begin; key < keys.end; key += kStreamed) {
-      const int64_t count = keys.end - key < kStreamed ? keys.end - key : kStreamed;
-      tileProduct(k, key, count, s.headDim, qPacked, weights);
-      tileProduct(v, key, count, s.headDim, cotangent, products);
-      for (int64_t r = 0; r < count; ++r) {
-        const float* score = weights + r * kColumns;
-        float* product = products + r * kColumns;
-        for (int c = 0; c < kColumns; ++c) {
-          product[c] = exponential(score[c] - logSumExp[c]) * (product[c] - deltas[c]);
-        }
-      }
-      fillOutsideWindow(s, count, key - position, 0, products);
-      fillBeforeFirstKeys(firstKeys, at.count, key, count, 0, products);
-      accumulateProduct(k, key, count, s.headDim, products, sums);
-    }
-    for (int c = 0; c < kColumns; ++c) scales[c] = s.scale;
-    const Matrices& to = a.qCotangent;
-    unpackColumns(sums, at.count, s.headDim, scales,
-                  to.data + at.b * to.stride + at.first * to.leading + at.h * s.headDim,
-                  to.leading);
-  }
-}
-
-static void attentionBackwardKV(const AttentionBackward& a, const float* delta, int64_t begin,
-                                int64_t end, float* scratch) {
-  const AttentionShape& s = a.shape;
-  const int64_t state = s.headDim * kColumns;
-  const int64_t offset = s.keyTokens - s.queryTokens;
-  float* kPacked = scratch;
-  float* vPacked = scratch + state;
-  float* kSums = scratch + 2 * state;
-  float* vSums = scratch + 3 * state;
-  float* weights = scratch + 4 * state;
-  float* products = weights + kStreamed * kColumns;
-  for (int64_t item = begin; item < end; ++item) {
-    const ColumnTile at = columnTile(s, s.keyTokens, item);
-    const HeadRows q = headOf(a.q, s, at.b, at.h);
-    const HeadRows outputCotangent = headOf(a.outputCotangent, s, at.b, at.h);
-    packColumns(headOf(a.k, s, at.b, at.h), at.first, at.count, s.headDim, s.scale, kPacked);
-    packColumns(headOf(a.v, s, at.b, at.h), at.first, at.count, s.headDim, 1, vPacked);
-    for (int64_t i = 0; i < state; ++i) kSums[i] = vSums[i] = 0;
-    const int64_t row0 = (at.b * s.heads + at.h) * s.queryTokens;
-    const TokenRange queries = queriesOf(s, at);
-    for (int64_t query = queries.begin; query < queries.end; query += kStreamed) {
-      const int64_t count = queries.end - query < kStreamed ? queries.end - query : kStreamed;
-      tileProduct(q, query, count, s.headDim, kPacked, weights);
-      tileProduct(outputCotangent, query, count, s.headDim, vPacked, products);
-      for (int64_t r = 0; r < count; ++r) {
-        const float logSumExp = a.logSumExp[row0 + query + r];
-        const float deltaOfRow = delta[row0 + query + r];
-        float* weight = weights + r * kColumns;
-        float* product = products + r * kColumns;
-        for (int c = 0; c < kColumns; ++c) {
-          weight[c] = exponential(weight[c] - logSumExp);
-          product[c] = weight[c] * (product[c] - deltaOfRow);
-        }
-      }
-      const int64_t lower = query + offset - s.window + 1 - at.first;
-      const int32_t* firstKeys = firstKeysOf(s, at.b, query);
-      for (float* tile : {weights, products}) {
-        fillOutsideWindow(s, count, lower, 0, tile);
-        fillFromFirstKeys(firstKeys, count, at.first, 0, tile);
-      }
-      accumulateProduct(outputCotangent, query, count, s.headDim, weights, vSums);
-      accumulateProduct(q, query, count, s.headDim, products, kSums);
-    }
-    float scales[kColumns], ones[kColumns];
-    for (int c = 0; c < kColumns; ++c) {
-      scales[c] = s.scale;
-      ones[c] = 1;
-    }
-    const Matrices& dk = a.kCotangent;
-    const Matrices& dv = a.vCotangent;
-    unpackColumns(kSums, at.count, s.headDim, scales,
-                  dk.data + at.b * dk.stride + at.first * dk.leading + at.h * s.headDim,
-                  dk.leading);
-    unpackColumns(vSums, at.count, s.headDim, ones,
-                  dv.data + at.b * dv.stride + at.first * dv.leading + at.h * s.headDim,
-                  dv.leading);
   }
 }
 

@@ -87,9 +87,11 @@ class CpuDevice final : public Device {
   void segmentSum(int64_t rows, int64_t inner, int64_t segments, const float* x, const int32_t* ids,
                   float* y) override;
 
-  // sequence_kernels.cc
+  // attention.cc
   Status attention(const Attention&) override;
   Status attentionBackward(const AttentionBackward&) override;
+
+  // sequence_kernels.cc
   void normaliseRows(const NormaliseRows&) override;
   Status normaliseRowsBackward(const NormaliseRowsBackward&) override;
   Status rotary(const Rotary&) override;

@@ -9,19 +9,27 @@
 
 namespace fastweight::cpu {
 
+/// The keys [begin, end) of a head, which share a sum of their queries' cotangents: that of query t
+/// stands at qSums + (t - firstQuery) * qStride. [headDim]
+struct AttentionSegment {
+  int64_t b = 0, h = 0, begin = 0, end = 0;
+  float* qSums = nullptr;
+  int64_t qStride = 0, firstQuery = 0;
+};
+
 struct SequenceFunctions {
-  /// Queries, or keys in the backward of k and v, that go through attention at a time.
+  /// Queries, or keys in the backward, that go through attention at a time.
   int64_t attentionColumns;
   /// Floats of scratch that each of the attention functions needs.
   int64_t (*attentionScratch)(int64_t headDim);
   /// Items are (batch, head, tile of attentionColumns tokens), tiles innermost.
   void (*attention)(const Attention&, int64_t begin, int64_t end, float* scratch);
-  /// As above; also leaves delta [batch, heads, queryTokens] = sum of output * outputCotangent.
-  void (*attentionBackwardQ)(const AttentionBackward&, float* delta, int64_t begin, int64_t end,
-                             float* scratch);
-  /// Items are tiles of keys; reads delta.
-  void (*attentionBackwardKV)(const AttentionBackward&, const float* delta, int64_t begin,
-                              int64_t end, float* scratch);
+  /// Items are (batch, head, query); leaves delta [batch, heads, queryTokens] = sum of output *
+  /// outputCotangent.
+  void (*attentionDelta)(const AttentionBackward&, float* delta, int64_t begin, int64_t end);
+  /// Reads delta; writes the cotangents of the segment's keys and values and adds to its qSums.
+  void (*attentionBackward)(const AttentionBackward&, const float* delta, const AttentionSegment&,
+                            float* scratch);
 
   /// Items are rows.
   void (*normaliseRows)(const NormaliseRows&, int64_t begin, int64_t end);

@@ -3,6 +3,7 @@
 
 #include "cpu/activations.inl"
 #include "cpu/attention.inl"
+#include "cpu/attention_backward.inl"
 #include "cpu/cross_entropy.inl"
 #include "cpu/normalise_rows.inl"
 #include "cpu/rotary.inl"
@@ -11,8 +12,8 @@
 namespace fastweight::cpu::FASTWEIGHT_ISA {
 
 static const SequenceFunctions kFunctions = {
-    kColumns,      attentionScratch,      attention, attentionBackwardQ, attentionBackwardKV,
-    normaliseRows, normaliseRowsBackward, rotary,    activate,           activateBackward,
+    kColumns,      attentionScratch,      attention, attentionDelta, attentionBackward,
+    normaliseRows, normaliseRowsBackward, rotary,    activate,       activateBackward,
     crossEntropy,  crossEntropyBackward,
 };
 

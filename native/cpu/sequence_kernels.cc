@@ -1,12 +1,12 @@
-// Sequence kernels on the CPU: how each splits into independent items for the threads.
-#include <atomic>
+// Norms, rotary embedding, activations and the loss: how each splits into independent items for the
+// threads.
 #include <cmath>
 #include <cstring>
 
 #include "cpu/cpu_device.h"
 #include "cpu/rotary_table.h"
-#include "cpu/scratch.h"
 #include "cpu/sequence_functions.h"
+#include "cpu/sequence_scratch.h"
 #include "cpu/thread_pool.h"
 
 namespace fastweight::cpu {
@@ -19,56 +19,7 @@ constexpr int64_t kRowsPerSum = 128;
 
 int64_t rowGrain(int64_t columns) { return columns >= kGrain ? 1 : kGrain / (columns + 1) + 1; }
 
-int64_t divideUp(int64_t count, int64_t by) { return (count + by - 1) / by; }
-
-Status outOfMemory(const char* kernel) {
-  return Status(Code::kOutOfMemory, std::string("Out of memory for the scratch of ") + kernel);
-}
-
-/// body(begin, end, scratch) over the items, each call with scratch of its own.
-template <typename Body>
-Status withScratch(int64_t items, int64_t floats, const char* kernel, Body body) {
-  std::atomic<bool> failed{false};
-  parallelFor(items, 1, [&](int64_t begin, int64_t end) {
-    const Scratch scratch = scratchFloats(floats);
-    if (scratch == nullptr) {
-      failed.store(true);
-      return;
-    }
-    body(begin, end, scratch.get());
-  });
-  return failed.load() ? outOfMemory(kernel) : Status::ok();
-}
-
 }  // namespace
-
-Status CpuDevice::attention(const Attention& a) {
-  const SequenceFunctions& f = sequenceFunctions();
-  const AttentionShape& s = a.shape;
-  const int64_t items = s.batch * s.heads * divideUp(s.queryTokens, f.attentionColumns);
-  return withScratch(
-      items, f.attentionScratch(s.headDim), "attention",
-      [&](int64_t begin, int64_t end, float* scratch) { f.attention(a, begin, end, scratch); });
-}
-
-Status CpuDevice::attentionBackward(const AttentionBackward& a) {
-  const SequenceFunctions& f = sequenceFunctions();
-  const AttentionShape& s = a.shape;
-  const int64_t scratchSize = f.attentionScratch(s.headDim);
-  const Scratch delta = scratchFloats(s.batch * s.heads * s.queryTokens);
-  if (delta == nullptr) return outOfMemory("the backward of attention");
-  const int64_t queryTiles = s.batch * s.heads * divideUp(s.queryTokens, f.attentionColumns);
-  FASTWEIGHT_RETURN_IF_ERROR(withScratch(queryTiles, scratchSize, "the backward of attention",
-                                         [&](int64_t begin, int64_t end, float* scratch) {
-                                           f.attentionBackwardQ(a, delta.get(), begin, end,
-                                                                scratch);
-                                         }));
-  const int64_t keyTiles = s.batch * s.heads * divideUp(s.keyTokens, f.attentionColumns);
-  return withScratch(keyTiles, scratchSize, "the backward of attention",
-                     [&](int64_t begin, int64_t end, float* scratch) {
-                       f.attentionBackwardKV(a, delta.get(), begin, end, scratch);
-                     });
-}
 
 void CpuDevice::normaliseRows(const NormaliseRows& n) {
   parallelFor(n.rows, rowGrain(n.columns), [&](int64_t begin, int64_t end) {

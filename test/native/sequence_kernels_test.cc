@@ -202,7 +202,8 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   for (const AttentionShape& s :
        {shapeOf(150, 150, 32, 47), shapeOf(201, 201, 17, 201), shapeOf(1, 90, 64, 33),
-        shapeOf(37, 120, 8, 5), shapeOf(70, 70, 128, 1)}) {
+        shapeOf(37, 120, 8, 5), shapeOf(70, 70, 128, 1), shapeOf(300, 300, 16, 40),
+        shapeOf(410, 430, 20, 430)}) {
     all.push_back({"attention of " + std::to_string(s.queryTokens) + " tokens",
                    [s](Device& device) { return attention(device, s); }});
   }
