@@ -3,9 +3,15 @@ import { buildSync } from 'esbuild';
 
 export const root = path.join(__dirname, '..', '..');
 
-/** Turns a script of the tests, with the sources it imports, into one file that Node runs. */
-export function bundleScript(entry: string): string {
-  const name = path.basename(entry, '.ts');
+/** Packages that are large or have native parts: a bundle requires them when it runs. */
+const external = ['jasmine', 'vega', 'sharp', 'mnist', 'cli-progress', '*.node'];
+
+/**
+ * Turns a script, with the sources it imports, into one file that Node runs.
+ *
+ * @param name of the file; default: the script's
+ */
+export function bundleScript(entry: string, name = path.basename(entry, '.ts')): string {
   const outfile = path.join(root, 'build', 'tests', `${name}.js`);
   buildSync({
     bundle: true,
@@ -16,7 +22,8 @@ export function bundleScript(entry: string): string {
     // tfjs-core marks the files that register specs and gradients as free of side effects.
     ignoreAnnotations: true,
     preserveSymlinks: true,
-    external: ['jasmine', 'vega', '*.node'],
+    external,
+    alias: { fastweight: path.join(root, 'src', 'index.ts') },
     entryPoints: [entry],
     outfile,
   });
