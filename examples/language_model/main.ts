@@ -1,20 +1,16 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
-import { FastWeightError, saveParameters } from 'fastweight';
+import { saveParameters } from 'fastweight';
+import { exitCodes, runProgram, UsageError, useBackend } from '../common/command_line';
 import { type Book, loadMobyDick } from './moby_dick';
-import { help, type Options, parseOptions, UsageError } from './options';
-import { CheckFailed, checkAgainstReference } from './reference_check';
+import { help, type Options, parseOptions } from './options';
+import { checkAgainstReference } from './reference_check';
 import { lossChart, resultsOf } from './results';
 import { sampleBytes } from './sample';
 import { demoSettings, quickSettings, type Settings } from './settings';
 import { TrainingRun } from './training_run';
 
-const exitCodes = { ok: 0, failed: 1, usage: 2, interrupted: 130 };
-
 async function main(args: string[]): Promise<number> {
-  // Keeps tfjs's advertisement of other backends out of the output.
-  tf.enableProdMode();
   const options = parseOptions(args);
   if (options.help) {
     console.log(help);
@@ -50,16 +46,6 @@ function watchInterrupts(): () => boolean {
     if (first === 0) first = performance.now();
   });
   return () => first > 0;
-}
-
-async function useBackend(name: string): Promise<void> {
-  const known = Object.keys(tf.engine().registryFactory);
-  if (!known.includes(name)) {
-    throw new UsageError(`Expected one of ${known.join(', ')} for --backend but got '${name}'`);
-  }
-  if (!(await tf.setBackend(name))) {
-    throw new FastWeightError('ERR_DEVICE_UNAVAILABLE', `The backend ${name} does not start`);
-  }
 }
 
 function filesIn(folder: string) {
@@ -144,19 +130,4 @@ async function report(
   );
 }
 
-main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    process.exitCode = exitCodes.failed;
-    if (error instanceof UsageError) {
-      process.exitCode = exitCodes.usage;
-      console.error(`${error.message}. See npm run demo -- --help`);
-    } else if (error instanceof FastWeightError) {
-      console.error(`${error.code}: ${error.message}`);
-    } else {
-      console.error(error instanceof CheckFailed ? error.message : error);
-    }
-  },
-);
+runProgram('demo', main);

@@ -1,5 +1,10 @@
 import * as path from 'node:path';
-import { parseArgs } from 'node:util';
+import {
+  parseOptionValues,
+  positiveInteger,
+  positiveNumber,
+  UsageError,
+} from '../common/command_line';
 
 export const help = `usage: npm run demo -- [options]
 
@@ -25,14 +30,19 @@ export interface Options {
   backend: string;
 }
 
-/** A command line that makes no sense. */
-export class UsageError extends Error {}
-
 const quickSteps = 30;
 
 /** @throws UsageError */
 export function parseOptions(args: string[]): Options {
-  const { values } = parse(args);
+  const values = parseOptionValues(args, {
+    help: { type: 'boolean', short: 'h' },
+    resume: { type: 'boolean' },
+    quick: { type: 'boolean' },
+    steps: { type: 'string' },
+    minutes: { type: 'string' },
+    out: { type: 'string' },
+    backend: { type: 'string' },
+  });
   if (values.resume) {
     for (const name of ['steps', 'minutes', 'quick'] as const) {
       if (values[name] === undefined) continue;
@@ -43,42 +53,14 @@ export function parseOptions(args: string[]): Options {
     throw new UsageError('Expected --steps or --minutes but got both');
   }
   const { resume = false, quick = false, out, backend } = values;
-  const steps = values.steps === undefined ? undefined : number('steps', values.steps);
-  if (steps !== undefined && !Number.isSafeInteger(steps)) {
-    throw new UsageError(`Expected a whole number for --steps but got '${values.steps}'`);
-  }
+  const steps = values.steps === undefined ? undefined : positiveInteger('steps', values.steps);
   return {
     help: values.help ?? false,
     resume,
     quick,
     steps: steps ?? (quick && values.minutes === undefined ? quickSteps : undefined),
-    minutes: number('minutes', values.minutes ?? '2.2'),
+    minutes: positiveNumber('minutes', values.minutes ?? '2.2'),
     out: path.resolve(out ?? path.join('runs', 'demo')),
     backend: backend ?? 'fastweight-cpu',
   };
-}
-
-function parse(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        help: { type: 'boolean', short: 'h' },
-        resume: { type: 'boolean' },
-        quick: { type: 'boolean' },
-        steps: { type: 'string' },
-        minutes: { type: 'string' },
-        out: { type: 'string' },
-        backend: { type: 'string' },
-      },
-    });
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
-function number(name: string, text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
-  throw new UsageError(`Expected a number above 0 for --${name} but got '${text}'`);
 }

@@ -14,6 +14,7 @@ import {
   reference,
   resolveLanguageModelConfig,
 } from 'fastweight';
+import { CheckFailed } from '../common/command_line';
 import type { Settings } from './settings';
 
 /** A tensor on the host. */
@@ -28,9 +29,6 @@ interface Step {
   loss: Values;
   gradients: Named;
 }
-
-/** Beyond the tolerances: this machine does not compute what the reference does. */
-export class CheckFailed extends Error {}
 
 /** The plain TensorFlow.js backend that the reference runs on. */
 const referenceBackend = 'cpu';

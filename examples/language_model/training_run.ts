@@ -1,5 +1,6 @@
 import {
   AdamW,
+  bitsPerByte,
   FastWeightError,
   type LanguageModel,
   type LossFunction,
@@ -17,8 +18,8 @@ import {
   warmupCosine,
   writeCheckpoint,
 } from 'fastweight';
+import { Progress } from '../common/progress';
 import type { Book } from './moby_dick';
-import { Progress } from './progress';
 import type { Settings } from './settings';
 
 /** What a checkpoint keeps besides the trainer's state. */
@@ -116,7 +117,10 @@ export class TrainingRun {
 
   /** Trains until the run is finished or `interrupted` says so after a step. */
   async train(interrupted: () => boolean): Promise<void> {
-    const progress = new Progress(this.tokensPerStep);
+    const progress = new Progress(
+      this.tokensPerStep,
+      (nats) => `${bitsPerByte(nats).toFixed(3)} bits/byte`,
+    );
     try {
       if (this.trainer.stepsDone === 0) this.evaluate();
       while (!this.finished && !interrupted()) {

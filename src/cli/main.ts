@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { convertCommand } from './convert';
 import { doctorCommand } from './doctor';
 import { runCli } from './run';
 import { verifyCommand } from './verify';
@@ -8,7 +9,7 @@ const output = {
   writeError: (line: string) => console.error(line),
 };
 
-runCli(process.argv.slice(2), [verifyCommand, doctorCommand], output).then(
+runCli(process.argv.slice(2), [convertCommand, verifyCommand, doctorCommand], output).then(
   (code) => {
     process.exitCode = code;
   },

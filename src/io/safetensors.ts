@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 
-import { expected, FastWeightError } from '../native/errors';
+import { expected } from '../native/errors';
+import { type ByteSource, bytesSource, namingFile, withFile } from './byte_source';
 import { formatHeader, maxHeaderBytes, parseHeader, type TensorEntry } from './safetensors_header';
 import { codecs, type HostTensor, writtenDtype } from './tensor_codec';
 
@@ -12,10 +13,7 @@ export interface Safetensors {
   metadata: Record<string, string>;
 }
 
-/** Reads bytes [begin, begin + length) into memory of their own. */
-type ReadBytes = (begin: number, length: number) => Uint8Array<ArrayBuffer>;
-
-function parse(size: number, read: ReadBytes): Safetensors {
+function parse({ size, read }: ByteSource): Safetensors {
   if (size < 8) throw expected('ERR_CHECKPOINT', 'at least 8 bytes', 'the file', `${size}`);
   const headerBytes = Number(new DataView(read(0, 8).buffer).getBigUint64(0, true));
   const limit = Math.min(size - 8, maxHeaderBytes);
@@ -40,34 +38,7 @@ function parse(size: number, read: ReadBytes): Safetensors {
  * @throws FastWeightError ERR_CHECKPOINT for bytes that are not a whole, well-formed file.
  */
 export function parseSafetensors(bytes: Uint8Array): Safetensors {
-  return parse(
-    bytes.length,
-    (begin, length) => new Uint8Array(bytes.subarray(begin, begin + length)),
-  );
-}
-
-/** Reads exactly `length` bytes of an open file, which readSync may give in several pieces. */
-function readFully(file: number, begin: number, length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const count = fs.readSync(file, bytes, done, Math.min(length - done, 1 << 30), begin + done);
-    if (count === 0) {
-      throw expected('ERR_CHECKPOINT', `${length} bytes`, `the file at ${begin}`, `${done}`);
-    }
-    done += count;
-  }
-  return bytes;
-}
-
-/** Runs `body`; its failures, and the system's, become ERR_CHECKPOINT errors that name the file. */
-function namingFile<T>(path: string, body: () => T): T {
-  try {
-    return body();
-  } catch (error) {
-    const { message } = error as Error;
-    throw new FastWeightError('ERR_CHECKPOINT', `${path}: ${message}`);
-  }
+  return parse(bytesSource(bytes));
 }
 
 /**
@@ -76,48 +47,56 @@ function namingFile<T>(path: string, body: () => T): T {
  * @throws FastWeightError ERR_CHECKPOINT for a file that cannot be read or is not well-formed.
  */
 export function readSafetensors(path: string): Safetensors {
-  return namingFile(path, () => {
-    const file = fs.openSync(path, 'r');
-    try {
-      const read: ReadBytes = (begin, length) => readFully(file, begin, length);
-      return parse(fs.fstatSync(file).size, read);
-    } finally {
-      fs.closeSync(file);
-    }
-  });
+  return withFile(path, parse);
 }
 
-/** Checks a tensor that is to be written and gives its place in the file. */
-function entryOf(name: string, { dtype, shape, data }: HostTensor, begin: number): TensorEntry {
-  const elements = shape.reduce((product, size) => product * size, 1);
-  if (name === '__metadata__' || elements !== data.length) {
+/** A tensor as a file holds it; its bytes are made when they are written, and not kept. */
+export interface StoredTensor {
+  /** A safetensors dtype, such as 'BF16'. */
+  dtype: string;
+  shape: readonly number[];
+  /** Little-endian elements in row-major order. */
+  bytes(): Uint8Array;
+}
+
+function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Checks a tensor that is to be written and gives it as a file holds it. */
+function stored(name: string, { dtype, shape, data }: HostTensor): StoredTensor {
+  if (name === '__metadata__' || elementsOf(shape) !== data.length) {
     const got = `'${name}' with ${data.length} elements for shape [${shape}]`;
     throw expected('ERR_CHECKPOINT', 'a tensor of its shape and a free name', 'tensors', got);
   }
-  return { name, dtype: writtenDtype[dtype], shape, begin, end: begin + data.byteLength };
+  const bytes = () => new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { dtype: writtenDtype[dtype], shape, bytes };
+}
+
+function storedTensors({ tensors }: Safetensors): Map<string, StoredTensor> {
+  return new Map([...tensors].map(([name, tensor]) => [name, stored(name, tensor)]));
 }
 
 /** The pieces of a file, header first; wider elements come first, so that all are aligned. */
-function pieces({ tensors, metadata }: Safetensors): Uint8Array[] {
-  const ordered = [...tensors].sort(
-    ([, a], [, b]) => b.data.BYTES_PER_ELEMENT - a.data.BYTES_PER_ELEMENT,
-  );
+function* pieces(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Record<string, string>,
+): Generator<Uint8Array> {
+  const ordered = [...tensors].sort(([, a], [, b]) => codecs[b.dtype].size - codecs[a.dtype].size);
   const entries: TensorEntry[] = [];
   let at = 0;
-  for (const [name, tensor] of ordered) {
-    const entry = entryOf(name, tensor, at);
-    entries.push(entry);
-    at = entry.end;
+  for (const [name, { dtype, shape }] of ordered) {
+    const end = at + elementsOf(shape) * codecs[dtype].size;
+    entries.push({ name, dtype, shape: [...shape], begin: at, end });
+    at = end;
   }
-  const bytes = ordered.map(
-    ([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-  );
-  return [formatHeader({ metadata, entries }), ...bytes];
+  yield formatHeader({ metadata, entries });
+  for (const [, tensor] of ordered) yield tensor.bytes();
 }
 
 /** The bytes of a safetensors file. */
 export function formatSafetensors(contents: Safetensors): Uint8Array {
-  return Buffer.concat(pieces(contents));
+  return Buffer.concat([...pieces(storedTensors(contents), contents.metadata)]);
 }
 
 /**
@@ -128,21 +107,36 @@ export function formatSafetensors(contents: Safetensors): Uint8Array {
  * file cannot be written.
  */
 export function writeSafetensors(path: string, contents: Safetensors): void {
-  namingFile(path, () => {
-    const partial = `${path}.${process.pid}.partial`;
-    const parts = pieces(contents);
-    try {
-      writeWhole(partial, parts);
-      fs.renameSync(partial, path);
-    } catch (error) {
-      fs.rmSync(partial, { force: true });
-      throw error;
-    }
-  });
+  namingFile(path, () => replaceFile(path, pieces(storedTensors(contents), contents.metadata)));
+}
+
+/**
+ * Writes tensors as they are stored, one in memory at a time; else as {@link writeSafetensors}.
+ *
+ * @throws FastWeightError ERR_CHECKPOINT where the file cannot be written.
+ */
+export function writeStoredTensors(
+  path: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Record<string, string> = {},
+): void {
+  namingFile(path, () => replaceFile(path, pieces(tensors, metadata)));
+}
+
+/** Gives a file new contents, or leaves it as it was. */
+function replaceFile(path: string, parts: Iterable<Uint8Array>): void {
+  const partial = `${path}.${process.pid}.partial`;
+  try {
+    writeWhole(partial, parts);
+    fs.renameSync(partial, path);
+  } catch (error) {
+    fs.rmSync(partial, { force: true });
+    throw error;
+  }
 }
 
 /** Writes the parts to a new file and waits until the disk has them. */
-function writeWhole(path: string, parts: Uint8Array[]): void {
+function writeWhole(path: string, parts: Iterable<Uint8Array>): void {
   const file = fs.openSync(path, 'w');
   try {
     for (const part of parts) writeFully(file, part);
