@@ -18,16 +18,6 @@ const void* offset(const void* data, int64_t bytes) {
 }
 void* offset(void* data, int64_t bytes) { return static_cast<uint8_t*>(data) + bytes; }
 
-bool isTest(BinaryOp op) { return op >= BinaryOp::kEqual; }
-
-/// As JavaScript converts: toward zero, modulo 2^32, and 0 for what is not finite.
-int32_t toInt32(float x) {
-  if (!(std::fabs(x) < HUGE_VALF)) return 0;
-  if (std::fabs(x) < 2147483648.0f) return static_cast<int32_t>(x);
-  const double wrapped = std::fmod(std::trunc(static_cast<double>(x)), 4294967296.0);
-  return static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(wrapped)));
-}
-
 template <typename From, typename To, typename Convert>
 void convert(int64_t count, const void* from, void* to, Convert&& of) {
   const From* x = static_cast<const From*>(from);
@@ -102,7 +92,7 @@ bool CpuDevice::binary(BinaryOp op, ElementType type, const StridedPair& given, 
   const auto loop = elementwiseLoops().binary[static_cast<int>(type)][static_cast<int>(op)];
   if (loop == nullptr) return false;
   const int inBytes = bytesOf(type);
-  const int outBytes = isTest(op) ? 1 : inBytes;
+  const int outBytes = givesBool(op) ? 1 : inBytes;
   const StridedPair layout = merged(given);
   const int last = layout.rank - 1;
   const int64_t inner = layout.sizes[last];

@@ -130,4 +130,12 @@ FASTWEIGHT_SCALAR int32_t floorRemainder(int32_t a, int32_t b) {
   return static_cast<int32_t>(rest != 0 && (a < 0) != (b < 0) ? rest + b : rest);
 }
 
+/// As JavaScript converts: toward zero, modulo 2^32, and 0 for what is not finite.
+FASTWEIGHT_SCALAR int32_t toInt32(float x) {
+  if (!(fabsf(x) < HUGE_VALF)) return 0;
+  if (fabsf(x) < 2147483648.0f) return static_cast<int32_t>(x);
+  const double wrapped = fmod(trunc(static_cast<double>(x)), 4294967296.0);
+  return static_cast<int32_t>(static_cast<uint32_t>(static_cast<int64_t>(wrapped)));
+}
+
 }  // namespace fastweight

@@ -16,6 +16,10 @@ enum class UnaryOp { FASTWEIGHT_UNARY_FUNCTIONS(FASTWEIGHT_ENUMERATOR) kCount };
 enum class PredicateOp { FASTWEIGHT_PREDICATES(FASTWEIGHT_ENUMERATOR) kCount };
 enum class BinaryOp { FASTWEIGHT_BINARY_FUNCTIONS(FASTWEIGHT_ENUMERATOR) kCount };
 #undef FASTWEIGHT_ENUMERATOR
+
+/// Whether a binary function gives bool: comparisons and logical functions, which come last.
+inline bool givesBool(BinaryOp op) { return op >= BinaryOp::kEqual; }
+
 enum class ReduceOp { kSum, kMean, kProd, kMax, kMin, kAny, kAll, kCount };
 
 /// A walk over up to kMaxRank axes on which two arrays lie with strides of their own, in elements.
