@@ -1,10 +1,20 @@
 // The parts of the tests of the CUDA device under emulation.
 #pragma once
 
-#include "check.h"
+#include "device_case.h"
 
 namespace fastweight::test {
 
 void testEmulation();
+
+/// Each adds cases that the CUDA device and the CPU device have to agree on.
+void addElementwiseCases(DeviceCases* cases);
+void addMovementCases(DeviceCases* cases);
+void addReduceCases(DeviceCases* cases);
+void addSequenceCases(DeviceCases* cases);
+void addAttentionCases(DeviceCases* cases);
+void addOptimizerCases(DeviceCases* cases);
+void addRandomCases(DeviceCases* cases);
+void addConvolutionCases(DeviceCases* cases);
 
 }  // namespace fastweight::test

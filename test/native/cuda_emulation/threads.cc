@@ -3,6 +3,7 @@
 // need one stack.
 #include "cuda_emulation/threads.h"
 
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <cstdio>
@@ -46,7 +47,10 @@ struct Warp {
 };
 
 struct Stack {
+  /// Where its first thread starts; later switches are jumps, which need no system call.
   ucontext_t context;
+  bool started = false;
+  jmp_buf place;
   std::unique_ptr<char[]> memory{new char[kStackBytes]};
   uint3 thread{};                     // that waits here
   const Barrier* waitsFor = nullptr;  // until this is beyond `generation`
@@ -87,7 +91,7 @@ class Block {
   std::vector<Warp> warps_;
   std::vector<std::unique_ptr<Stack>> stacks_;
   Stack* current_ = nullptr;
-  ucontext_t scheduler_;
+  jmp_buf scheduler_;
   std::unique_ptr<unsigned char[]> shared_;
 #ifdef __SANITIZE_ADDRESS__
   const void* schedulerStack_ = nullptr;
@@ -110,7 +114,11 @@ void Block::enter(Stack& stack) {
   void* fake = nullptr;
   __sanitizer_start_switch_fiber(&fake, stack.memory.get(), kStackBytes);
 #endif
-  swapcontext(&scheduler_, &stack.context);
+  if (_setjmp(scheduler_) == 0) {
+    if (stack.started) _longjmp(stack.place, 1);
+    stack.started = true;
+    setcontext(&stack.context);
+  }
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
@@ -123,7 +131,7 @@ void Block::leave() {
   void* fake = nullptr;
   __sanitizer_start_switch_fiber(&fake, schedulerStack_, schedulerBytes_);
 #endif
-  swapcontext(&stack.context, &scheduler_);
+  if (_setjmp(stack.place) == 0) _longjmp(scheduler_, 1);
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_finish_switch_fiber(fake, &schedulerStack_, &schedulerBytes_);
 #endif
