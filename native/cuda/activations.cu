@@ -18,6 +18,10 @@ struct Gelu {
   static __device__ float of(float x) { return gelu(x); }
   static __device__ float derivative(float x) { return geluDerivative(x); }
 };
+struct GeluTanh {
+  static __device__ float of(float x) { return geluTanh(x); }
+  static __device__ float derivative(float x) { return geluTanhDerivative(x); }
+};
 
 template <typename Function>
 struct ActivateBody {
@@ -67,6 +71,8 @@ void withFunction(Activation activation, Run run) {
       return run(Softplus());
     case Activation::kGelu:
       return run(Gelu());
+    case Activation::kGeluTanh:
+      return run(GeluTanh());
   }
 }
 

@@ -150,7 +150,7 @@ void addSequenceCases(DeviceCases* cases) {
     addRotary(cases, {(kind & 1) != 0, (kind & 2) != 0, (kind & 4) != 0});
   }
   for (const Activation activation :
-       {Activation::kSilu, Activation::kSoftplus, Activation::kGelu}) {
+       {Activation::kSilu, Activation::kSoftplus, Activation::kGelu, Activation::kGeluTanh}) {
     addActivation(cases, activation, false);
     addActivation(cases, activation, true);
   }
