@@ -1,6 +1,7 @@
 import type { serialization, Tensor } from '@tensorflow/tfjs-core';
 import { initializers, layers, type Shape } from '@tensorflow/tfjs-layers';
 import { expected } from '../native/errors';
+import { NormalInitializer } from './normal_initializer';
 import type { Initializer, ParameterSpec } from './parameter_spec';
 
 /** What every layer here can be given besides its own settings. */
@@ -8,14 +9,17 @@ export interface ParameterLayerArgs {
   /** Name under which the layer's parameters stand in a checkpoint. */
   name?: string;
   trainable?: boolean;
-  /** Seed of the initial weights; each parameter draws from its own stream. Default 0. */
+  /**
+   * Seed of the initial weights; each parameter draws from its own stream. On one of our backends
+   * the same seed gives the same bits; another backend makes other weights of it. Default 0.
+   */
   seed?: number;
 }
 
 function initializerOf(initializer: Initializer, seed: number) {
   if (initializer.kind === 'ones') return initializers.ones();
   if (initializer.kind === 'zeros') return initializers.zeros();
-  return initializers.randomNormal({ mean: 0, stddev: initializer.std, seed });
+  return new NormalInitializer(initializer.std, seed);
 }
 
 /**
@@ -42,7 +46,8 @@ export abstract class ParameterLayer extends layers.Layer {
     const specs = this.parameters(inputShape as Shape);
     specs.forEach(({ name, shape, initializer }, index) => {
       // 7919 keeps the streams of neighbouring layer seeds apart.
-      const weight = initializerOf(initializer, 7919 * this.seed + index + 1);
+      const stream = BigInt.asUintN(53, 7919n * BigInt(this.seed) + BigInt(index + 1));
+      const weight = initializerOf(initializer, Number(stream));
       this.addWeight(name, shape, 'float32', weight, undefined, true);
     });
     this.built = true;
