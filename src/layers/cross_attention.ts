@@ -12,8 +12,7 @@ import { rmsNorm } from '../ops/norms';
 import { joinHeads, splitHeads } from './heads';
 import { linear } from './linear';
 import { ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
-import { linearParameters, ones, type ParameterSpec } from './parameter_spec';
-import { xavier } from './video_attention_config';
+import { linearParameters, ones, type ParameterSpec, xavier } from './parameter_spec';
 
 export interface CrossAttentionConfig {
   /** Width of x and of the context. */

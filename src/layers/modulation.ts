@@ -15,8 +15,7 @@ import { silu } from '../ops/activations';
 import { layerNorm } from '../ops/norms';
 import { linear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
-import { normal, type ParameterSpec, zeros } from './parameter_spec';
-import { xavier } from './video_attention_config';
+import { normal, type ParameterSpec, xavier, zeros } from './parameter_spec';
 
 /** silu, then a linear map to the six modulations of a block. [.., dim] -> [.., 6, dim] */
 export class TimeProjection extends ParameterLayer {

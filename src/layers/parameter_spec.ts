@@ -13,6 +13,11 @@ export const ones: Initializer = { kind: 'ones' };
 export const zeros: Initializer = { kind: 'zeros' };
 export const normal = (std: number): Initializer => ({ kind: 'normal', std });
 
+/** Deviation that keeps the size of signals forward and backward (Glorot and Bengio, 2010). */
+export function xavier(inputs: number, outputs: number): number {
+  return Math.sqrt(2 / (inputs + outputs));
+}
+
 /** A linear map's weight [out, in] and, where asked for, bias [out]. */
 export function linearParameters(
   name: string,

@@ -1,5 +1,12 @@
 import type { NewtonSchulzSchedule } from '../ops/newton_schulz_schedule';
-import { linearParameters, normal, ones, type ParameterSpec, zeros } from './parameter_spec';
+import {
+  linearParameters,
+  normal,
+  ones,
+  type ParameterSpec,
+  xavier,
+  zeros,
+} from './parameter_spec';
 
 /**
  * Settings of the LaCT layer of autoregressive video: window attention and fast weights on the same
@@ -41,11 +48,6 @@ export function windowTokens(
   config: Pick<VideoAttentionConfig, 'windowFrames' | 'gridHeight' | 'gridWidth'>,
 ): number {
   return config.windowFrames * config.gridHeight * config.gridWidth;
-}
-
-/** Deviation that keeps the size of signals forward and backward (Glorot and Bengio, 2010). */
-export function xavier(inputs: number, outputs: number): number {
-  return Math.sqrt(2 / (inputs + outputs));
 }
 
 /** The parameters of the layer, by their published names within it. */

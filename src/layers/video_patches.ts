@@ -14,8 +14,7 @@ import type { Shape } from '@tensorflow/tfjs-layers';
 import { linear } from './linear';
 import { modulatedNorm, modulationParameter } from './modulation';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
-import { linearParameters, normal, type ParameterSpec, zeros } from './parameter_spec';
-import { xavier } from './video_attention_config';
+import { linearParameters, normal, type ParameterSpec, xavier, zeros } from './parameter_spec';
 
 /** Frames, rows and columns of a patch. */
 export type PatchSize = [frames: number, rows: number, columns: number];

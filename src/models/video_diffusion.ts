@@ -9,9 +9,9 @@ import { BiasedLinear } from '../layers/biased_linear';
 import { CrossAttention } from '../layers/cross_attention';
 import { LayerNorm } from '../layers/layer_norm';
 import { GatedResidual, ModulatedNorm, Modulation, TimeProjection } from '../layers/modulation';
+import { xavier } from '../layers/parameter_spec';
 import { SinusoidalEmbedding } from '../layers/time_embedding';
 import { VideoAttention } from '../layers/video_attention';
-import { xavier } from '../layers/video_attention_config';
 import { PatchEmbedding, VideoHead } from '../layers/video_patches';
 import {
   resolveVideoDiffusionConfig,

@@ -1,4 +1,4 @@
-/** The operations and the language model in plain TensorFlow.js, for checks on any backend. */
+/** The operations, models and layers in plain TensorFlow.js, for checks on any backend. */
 import { fastWeightScan } from './fast_weight_scan';
 import { evaluateLanguageModel } from './language_model';
 import { newtonSchulz } from './newton_schulz';
