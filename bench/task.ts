@@ -8,7 +8,7 @@ export type Task =
   | { operation: 'newtonSchulz'; schedule: string }
   | { operation: 'scan'; backward: boolean; program: Program; options: FastWeightScanOptions }
   | { operation: 'attention'; backward: boolean; window: number }
-  | { operation: 'prefill' | 'trainStep'; config: LanguageModelConfig };
+  | { operation: 'prefill' | 'trainStep' | 'readPrompt' | 'decode'; config: LanguageModelConfig };
 
 /** Times of one repetition and peaks of memory, as a contender reports them. */
 export interface Memory {

@@ -20,10 +20,12 @@ export function javaScriptContender(name: string, options: JavaScriptOptions = {
   const { roughSpeed, tfjsNode } = options;
   return {
     name,
-    declines: ({ flops }) =>
-      roughSpeed !== undefined && flops / (roughSpeed * 1e9) > patienceSeconds
-        ? 'it would take too long'
-        : undefined,
+    declines({ flops, task: { operation } }) {
+      const isSession = operation === 'readPrompt' || operation === 'decode';
+      if (isSession && name !== 'fastweight') return 'it has no sessions';
+      const tooLong = roughSpeed !== undefined && flops / (roughSpeed * 1e9) > patienceSeconds;
+      return tooLong ? 'it would take too long' : undefined;
+    },
     start({ task }, { threads, inputs, results }) {
       const hooks = tfjsNode === undefined ? [] : ['--require', redirect];
       return startChild(

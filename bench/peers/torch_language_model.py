@@ -12,6 +12,7 @@ import fast_weight_oracle as oracle
 
 LAYER_EPSILON = 1e-5
 BASE_STEP_SIZE = 0.001
+INVERSE_BASE_STEP_SIZE = BASE_STEP_SIZE + math.log(-math.expm1(-BASE_STEP_SIZE))
 UNSUPPORTED = {"qkvBias": False, "attnQkNorm": False, "qkvSilu": True, "noVSilu": False,
                "tttNope": False, "tttPrenorm": False, "learnableTttScale": True,
                "tieWordEmbeddings": False, "w0w2LowRank": -1}
@@ -76,8 +77,7 @@ def layer(p, prefix, x, config):
         rows = rows / (rows.norm(dim=2, keepdim=True) + 1e-5)
         return to_rows(join(rotary(split(from_rows(rows, fast), heads), config["ropeTheta"])), fast)
 
-    inverse = BASE_STEP_SIZE + math.log(-math.expm1(-BASE_STEP_SIZE))
-    rates = F.softplus(per_head("lr_proj") + inverse).split(1, dim=2)
+    rates = F.softplus(per_head("lr_proj") + INVERSE_BASE_STEP_SIZE).split(1, dim=2)
     momentum = torch.sigmoid(per_head("momentum_proj.0")) if config["useMomentum"] else None
     weights = tuple(get(name).repeat(x.shape[0], 1, 1) for name in ("w0", "w1", "w2"))
     out, _, _, _ = oracle.run(
@@ -88,8 +88,8 @@ def layer(p, prefix, x, config):
     return F.linear(attended + from_rows(out, fast), get("o_proj.weight"))
 
 
-def logits(p, ids, config):
-    """[batch, tokens] -> [batch, tokens, vocabSize]"""
+def logits(p, ids, config, last=False):
+    """[batch, tokens] -> [batch, tokens, vocabSize], of the last token alone if `last`"""
     for name, value in UNSUPPORTED.items():
         if config[name] != value:
             raise ValueError(f"Expected {value} for {name} but got {config[name]}")
@@ -102,6 +102,7 @@ def logits(p, ids, config):
         gate = F.silu(F.linear(y, p[prefix + "mlp.gate_proj.weight"]))
         up = F.linear(y, p[prefix + "mlp.up_proj.weight"])
         x = x + F.linear(gate * up, p[prefix + "mlp.down_proj.weight"])
+    x = x[:, -1:] if last else x
     return F.linear(rms_norm(x, p["norm.weight"], config["normEps"]), p["lm_head.weight"])
 
 

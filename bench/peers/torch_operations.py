@@ -3,6 +3,7 @@ import torch
 
 import fast_weight_oracle as oracle
 import torch_language_model as model
+import torch_session
 
 
 class Prepared:
@@ -93,4 +94,36 @@ def prepare_trainStep(task, inputs, compile):
         optimizer.zero_grad()
         loss_of(parameters, ids, labels).backward()
         optimizer.step()
+    return Prepared(results, step)
+
+
+COMPARED_STEPS = 40  # as bench/worker/operations.ts has it
+
+
+def prepare_readPrompt(task, inputs, compile):
+    parameters, ids = parameters_of(inputs), inputs["ids"]
+
+    read = compile(lambda p, ids: model.logits(p, ids, task["config"], last=True)[:, -1])
+    return gradients_of(lambda ids: read(parameters, ids), ["ids"], {"ids": ids}, None)
+
+
+def prepare_decode(task, inputs, compile):
+    parameters, ids = parameters_of(inputs), inputs["ids"]
+    session = torch_session.Session(parameters, task["config"], compile)
+    with torch.no_grad():
+        for at in range(ids.shape[1]):
+            session.step(ids[:, at])
+    steps = 0
+
+    def step():
+        nonlocal steps
+        with torch.no_grad():
+            output = session.step(ids[:, steps % ids.shape[1]])
+        steps += 1
+        return output
+
+    def results():
+        for _ in range(COMPARED_STEPS):
+            output = step()
+        return {"output": output}
     return Prepared(results, step)

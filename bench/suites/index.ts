@@ -1,5 +1,6 @@
 import type { Suite } from '../case';
 import { attention } from './attention';
+import { decode } from './decode';
 import { fastWeightScan } from './fast_weight_scan';
 import { gemm } from './gemm';
 import { prefill, trainStep } from './language_model';
@@ -13,4 +14,5 @@ export const suites: readonly Suite[] = [
   attention,
   trainStep,
   prefill,
+  decode,
 ];

@@ -1,4 +1,7 @@
-import { resolveLanguageModelConfig } from '../../src/models/language_model_config';
+import {
+  type LanguageModelConfig,
+  resolveLanguageModelConfig,
+} from '../../src/models/language_model_config';
 import { languageModelParameters } from '../../src/models/language_model_parameters';
 import type { Case, Shape, Suite, Tensors } from '../case';
 import { languageModelFlops } from '../flops';
@@ -34,18 +37,8 @@ export const prefill: Suite = {
 };
 
 function languageModelCase(shape: Shape, operation: 'trainStep' | 'prefill', suite: string): Case {
-  const { batch, tokens, vocab, hidden, layers } = shape;
-  const config = resolveLanguageModelConfig({
-    vocabSize: vocab,
-    hiddenSize: hidden,
-    numHiddenLayers: layers,
-    numAttnHeads: shape.attnHeads,
-    numLactHeads: shape.fastHeads,
-    lactChunkSize: shape.chunk,
-    windowSize: shape.window,
-    useMuon: true,
-    useMomentum: true,
-  });
+  const { batch, tokens, hidden, layers } = shape;
+  const config = resolveLanguageModelConfig(configOf(shape));
   return {
     suite,
     name: `${suite}, tokens ${batch * tokens}, ${layers} layers of ${hidden}`,
@@ -54,17 +47,35 @@ function languageModelCase(shape: Shape, operation: 'trainStep' | 'prefill', sui
     flops: languageModelFlops(config, batch, tokens, operation === 'trainStep'),
     // Of a whole model with Muon, some gradients of single parameters are this ill-conditioned.
     tolerance: { outputs: 1e-4, gradients: 5e-3 },
-    inputs: () => {
-      const tensors: Tensors = new Map([
-        ['ids', integers([batch, tokens], 1, vocab)],
-        ['labels', integers([batch, tokens], 2, vocab)],
-      ]);
-      for (const [at, { name, shape: size }] of languageModelParameters(config).entries()) {
-        tensors.set(`parameters.${name}`, initialParameter(name, size, at + 3));
-      }
-      return tensors;
-    },
+    inputs: () => modelInputs(config, batch, tokens),
   };
+}
+
+/** The model of a shape, Muon and momentum in its fast weights. */
+export function configOf(shape: Shape): Partial<LanguageModelConfig> {
+  return {
+    vocabSize: shape.vocab,
+    hiddenSize: shape.hidden,
+    numHiddenLayers: shape.layers,
+    numAttnHeads: shape.attnHeads,
+    numLactHeads: shape.fastHeads,
+    lactChunkSize: shape.chunk,
+    windowSize: shape.window,
+    useMuon: true,
+    useMomentum: true,
+  };
+}
+
+/** Parameters of a model, and ids and labels [batch, tokens]. */
+export function modelInputs(config: LanguageModelConfig, batch: number, tokens: number): Tensors {
+  const tensors: Tensors = new Map([
+    ['ids', integers([batch, tokens], 1, config.vocabSize)],
+    ['labels', integers([batch, tokens], 2, config.vocabSize)],
+  ]);
+  for (const [at, { name, shape }] of languageModelParameters(config).entries()) {
+    tensors.set(`parameters.${name}`, initialParameter(name, shape, at + 3));
+  }
+  return tensors;
 }
 
 /** Values of a plausible size: gains near 1, fast weights of unit gain, all else small. */

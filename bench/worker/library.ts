@@ -9,6 +9,15 @@ export interface TrainableModel {
   variables: Map<string, tf.Variable>;
   logits(ids: tf.Tensor2D): tf.Tensor;
   loss(ids: tf.Tensor2D, labels: tf.Tensor2D): tf.Scalar;
+  /** Sequences read call by call, where the implementation has that. */
+  startSession?(batch: number): DecodingSession;
+}
+
+/** Sequences that are read call by call; logits [batch, vocabSize] are of the last token. */
+export interface DecodingSession {
+  prefill(ids: readonly ArrayLike<number>[]): tf.Tensor2D;
+  step(ids: ArrayLike<number>): tf.Tensor2D;
+  dispose(): void;
 }
 
 /** The operations to measure, as one implementation on one tfjs backend has them. */

@@ -27,6 +27,7 @@ export async function nativeLibrary(threads: number): Promise<Library> {
         variables: namedVariables(model),
         logits: (ids) => model.apply(ids) as tf.Tensor,
         loss: (ids, labels) => languageModelLoss(model, ids, labels),
+        startSession: (batch) => model.startSession(batch),
       };
     },
     adam: (learningRate) => new AdamW({ learningRate, weightDecay: 0 }),

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { FastWeightInputs } from '../../src/ops/fast_weight_scan';
 import type { FastWeights } from '../../src/ops/fast_weight_state';
 import type { Task } from '../task';
-import type { Library } from './library';
+import type { Library, TrainableModel } from './library';
 
 type Named = Record<string, tf.Tensor>;
 
@@ -68,7 +68,7 @@ function evaluate(
 }
 
 function prepareLanguageModel(
-  task: Extract<Task, { operation: 'prefill' | 'trainStep' }>,
+  task: Extract<Task, { config: unknown }>,
   inputs: Named,
   library: Library,
 ): Prepared {
@@ -84,6 +84,9 @@ function prepareLanguageModel(
     const results = () => ({ output: model.logits(ids) });
     return { results, run: () => tf.dispose(tf.tidy(results)) };
   }
+  if (task.operation === 'readPrompt' || task.operation === 'decode') {
+    return prepareSession(model, ids, task.operation);
+  }
   const variables = [...model.variables.values()];
   const optimizer = library.adam(learningRate);
   const lossOf = () => model.loss(ids, labels);
@@ -98,6 +101,51 @@ function prepareLanguageModel(
     },
     run: () => {
       optimizer.minimize(lossOf, false, variables);
+    },
+  };
+}
+
+/** Steps whose last logits are compared: a chunk is written among them where it is shorter. */
+const comparedSteps = 40;
+
+/** The reading of a prompt from its beginning, or a token more after it. */
+function prepareSession(
+  model: TrainableModel,
+  ids: tf.Tensor2D,
+  operation: 'readPrompt' | 'decode',
+): Prepared {
+  const batch = ids.shape[0];
+  const start = () => {
+    if (model.startSession === undefined) throw new Error('it has no sessions');
+    return model.startSession(batch);
+  };
+  const prompts = ids.arraySync();
+  const readPrompt = () => {
+    const session = start();
+    const output = session.prefill(prompts);
+    session.dispose();
+    return { output };
+  };
+  if (operation === 'readPrompt') {
+    return { results: readPrompt, run: () => tf.dispose(readPrompt()) };
+  }
+  const session = start();
+  session.prefill(prompts).dispose();
+  let steps = 0;
+  const step = () => {
+    const at = steps++;
+    return session.step(prompts.map((prompt) => prompt[at % prompt.length]));
+  };
+  const results = () => {
+    for (let at = 1; at < comparedSteps; at++) step().dispose();
+    return { output: step() };
+  };
+  return {
+    results,
+    run: () => {
+      const logits = step();
+      logits.dataSync(); // what sampling waits for
+      logits.dispose();
     },
   };
 }

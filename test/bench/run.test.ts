@@ -72,9 +72,9 @@ describe('npm run bench', () => {
   });
 
   test('a wrong command line ends in exit code 2 and says where help is', () => {
-    expect(node(main, '--suite', 'decode')).toMatchObject({
+    expect(node(main, '--suite', 'encode')).toMatchObject({
       status: 2,
-      stderr: expect.stringMatching(/for --suite but got 'decode'. See npm run bench -- --help\n$/),
+      stderr: expect.stringMatching(/for --suite but got 'encode'. See npm run bench -- --help\n$/),
     });
     expect(node(main, '--case', 'no such case').status).toBe(2);
     expect(node(main, '--help')).toMatchObject({ status: 0, stderr: '' });
