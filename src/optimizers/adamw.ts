@@ -20,7 +20,8 @@ export type { AdamWOptions } from './adamw_step';
  *     m <- beta1 m + (1 - beta1) g            v <- beta2 v + (1 - beta2) g^2
  *     p <- p - rate (decay p + m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon))
  *
- * @throws FastWeightError ERR_RANGE for a negative or infinite number, or a beta of 1 or more.
+ * @throws FastWeightError ERR_RANGE for a negative or infinite number, or a beta of 1 or more;
+ * ERR_ARGUMENT for an unknown `decayed`.
  */
 export class AdamW extends tf.Optimizer {
   /** @nocollapse */

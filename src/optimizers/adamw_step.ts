@@ -3,7 +3,7 @@ import { FastWeightBackend } from '../backend/fastweight_backend';
 import { type AdamWStepAttrs, adamWStep as kernel } from '../kernels/optimizers';
 import { inputsOf } from '../kernels/optimizers/tensor_table';
 import type { VariableGradient } from './gradients';
-import { checkNumber } from './settings';
+import { checkChoice, checkNumber } from './settings';
 import type { Slots } from './slots';
 import { ownMemory } from './sole_owner';
 
@@ -18,6 +18,8 @@ export interface AdamWOptions {
   epsilon?: number;
   /** Share of a variable that a step of learning rate 1 takes away. Default 0.01. */
   weightDecay?: number;
+  /** What decays: 'all' (default), or 'matrices', which leaves out norms' weights and biases. */
+  decayed?: 'all' | 'matrices';
 }
 
 export type AdamWSettings = Required<AdamWOptions>;
@@ -33,6 +35,7 @@ export function resolveAdamW(options: AdamWOptions): AdamWSettings {
     beta2: checkNumber('beta2', options.beta2 ?? 0.999, 1),
     epsilon: checkNumber('epsilon', options.epsilon ?? 1e-8),
     weightDecay: checkNumber('weightDecay', options.weightDecay ?? 0.01),
+    decayed: checkChoice('decayed', options.decayed ?? 'all', ['all', 'matrices']),
   };
 }
 
@@ -48,8 +51,28 @@ export function adamWStep(
   settings: AdamWSettings,
   step: number,
 ): void {
+  const decays = ({ variable }: VariableGradient) =>
+    settings.decayed === 'all' || variable.rank > 1;
+  const { weightDecay } = settings;
+  stepWith(gradients.filter(decays), moments, settings, step, weightDecay);
+  stepWith(
+    gradients.filter((each) => !decays(each)),
+    moments,
+    settings,
+    step,
+    0,
+  );
+}
+
+/** A step on variables that all decay by `weightDecay`. */
+function stepWith(
+  gradients: readonly VariableGradient[],
+  moments: Slots,
+  { learningRate, beta1, beta2, epsilon }: AdamWSettings,
+  step: number,
+  weightDecay: number,
+): void {
   if (gradients.length === 0) return;
-  const { learningRate, beta1, beta2, epsilon, weightDecay } = settings;
   const attrs: AdamWStepAttrs = {
     beta1,
     beta2,

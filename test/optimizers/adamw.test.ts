@@ -2,6 +2,7 @@ import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-layers';
 import * as tf from '@tensorflow/tfjs-core';
 
+import '../../src/kernels/register';
 import { AdamW } from '../../src/optimizers/adamw';
 
 beforeAll(async () => {
@@ -59,6 +60,27 @@ test('follows the algorithm over several steps', () => {
   }
   optimizer.dispose();
   variable.dispose();
+});
+
+test.each(['cpu', 'fastweight-cpu'])("on %s 'matrices' leaves vectors undecayed", async (name) => {
+  await tf.setBackend(name);
+  const options = { learningRate: 0.5, weightDecay: 0.1 };
+  const wanted = { all: [0.95, 0.95], matrices: [1, 0.95] } as const;
+  for (const decayed of ['all', 'matrices'] as const) {
+    const variables = [tf.variable(tf.tensor1d([1])), tf.variable(tf.tensor2d([[1]]))];
+    const optimizer = new AdamW({ ...options, decayed });
+    tf.tidy(() =>
+      optimizer.applyGradients(
+        variables.map((variable) => ({ name: variable.name, tensor: tf.zerosLike(variable) })),
+      ),
+    );
+    variables.forEach((variable, at) => {
+      expect(variable.dataSync()[0]).toBeCloseTo(wanted[decayed][at], 6);
+    });
+    tf.dispose(variables);
+    optimizer.dispose();
+  }
+  await tf.setBackend('cpu');
 });
 
 test('minimizes through tf.Optimizer.minimize', () => {
@@ -136,7 +158,10 @@ test('is serializable under its name', () => {
   const [cls, fromConfig] = classNameMap.AdamW;
   const optimizer = new AdamW(settings);
   expect(optimizer.getClassName()).toBe('AdamW');
-  expect(fromConfig(cls, optimizer.getConfig()).getConfig()).toEqual(settings);
+  expect(fromConfig(cls, optimizer.getConfig()).getConfig()).toEqual({
+    ...settings,
+    decayed: 'all',
+  });
 });
 
 test.each([
