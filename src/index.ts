@@ -38,6 +38,7 @@ export {
 } from './data/posed_scene';
 export { type ProceduralSceneOptions, proceduralScene } from './data/procedural_scenes';
 export { Random } from './data/random';
+export { loadSceneFolder, type SceneFolderOptions } from './data/scene_folder';
 export { byteTokenizer, loadTokenizer, type Tokenizer } from './data/tokenizer';
 export { type LineChart, type LineSeries, lineChartSvg } from './io/chart';
 export { FastWeightAttention } from './layers/fast_weight_attention';
@@ -85,7 +86,12 @@ export {
   type VideoSamplingOptions,
   writeWindow,
 } from './models/video_sampling';
-export { ViewSynthesisModel, viewSynthesis, viewSynthesisLoss } from './models/view_synthesis';
+export {
+  type ViewSynthesisLossOptions,
+  ViewSynthesisModel,
+  viewSynthesis,
+  viewSynthesisLoss,
+} from './models/view_synthesis';
 export {
   fromPublishedViewSynthesisConfig,
   resolveViewSynthesisConfig,
@@ -113,6 +119,7 @@ export {
   type FastWeights,
   type PendingTokens,
 } from './ops/fast_weight_state';
+export { psnr, ssim } from './ops/image_quality';
 export {
   type NewtonSchulzMethod,
   type NewtonSchulzOptions,

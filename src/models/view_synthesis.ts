@@ -1,9 +1,12 @@
 import {
+  add,
   concat,
   mean,
+  mul,
   type Scalar,
   slice,
   squaredDifference,
+  sub,
   type Tensor,
   type Tensor3D,
   type Tensor4D,
@@ -14,6 +17,8 @@ import { input, LayersModel, type SymbolicTensor } from '@tensorflow/tfjs-layers
 import { expected } from '../native/errors';
 import { assertCameras, type Cameras } from '../ops/camera_rays';
 import { FastWeightState } from '../ops/fast_weight_state';
+import { ssim } from '../ops/image_quality';
+import { assertAtLeast } from '../ops/validate';
 import {
   assertImageSize,
   assertPosedImages,
@@ -163,23 +168,33 @@ export function viewSynthesis(
   return new ViewSynthesisModel(resolved, new ViewSynthesisNetwork(resolved, options.seed));
 }
 
+export interface ViewSynthesisLossOptions {
+  /** Weight of 1 - SSIM beside the mean squared error; default 0, which leaves it out. */
+  ssimWeight?: number;
+}
+
 /**
- * Mean squared error of the rendered targets.
+ * Mean squared error of the rendered targets and, where asked for, their lack of structural
+ * similarity.
  *
  * @param context images with cameras, [batch, views, 3, height, width]
  * @param targets the images that the rendering should be, with their cameras
  * @returns a scalar
- * @throws FastWeightError as {@link ViewSynthesisModel.forward}
+ * @throws FastWeightError as {@link ViewSynthesisModel.forward}; ERR_RANGE for a negative weight
  */
 export function viewSynthesisLoss(
   model: ViewSynthesisModel,
   context: PosedImages,
   targets: PosedImages,
+  { ssimWeight = 0 }: ViewSynthesisLossOptions = {},
 ): Scalar {
-  const { patchSize } = model.config;
-  assertPosedImages('targets', targets, patchSize);
+  assertPosedImages('targets', targets, model.config.patchSize);
+  assertAtLeast('ssimWeight', ssimWeight, 0);
   return tidy(() => {
     const rendering = model.forward(context, targets, { training: true });
-    return mean(squaredDifference(rendering, targets.image));
+    const error = mean<Scalar>(squaredDifference(rendering, targets.image));
+    if (ssimWeight === 0) return error;
+    const unlike = sub(1, mean(ssim(rendering, targets.image)));
+    return add(error, mul(ssimWeight, unlike));
   });
 }

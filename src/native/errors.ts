@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'ERR_DEVICE_UNAVAILABLE'
   | 'ERR_ADDON_LOAD'
   | 'ERR_CHECKPOINT'
+  | 'ERR_DATA'
   | 'ERR_INTERNAL';
 
 /** The one error class of this package; `code` is stable, `message` is for people. */

@@ -1,9 +1,5 @@
 import type { Handle } from './tensor_storage_addon';
 
-/** What a forward keeps for its backward. */
-export const scanMemories = ['auto', 'store', 'activations', 'recompute'] as const;
-export type ScanMemory = (typeof scanMemories)[number];
-
 /**
  * Sizes, program and options of a scan, and the handles of its tensors by name: q, k, v, rates,
  * momentum, and w0, w1, w2 alone and followed by Main, Momentum and Norm, for inputs as they are, for
@@ -20,7 +16,7 @@ export interface ScanFields extends Record<string, unknown> {
   program: Int32Array;
   weightNorm: 'post' | 'pre' | 'none';
   detachNorm: boolean;
-  memory: ScanMemory;
+  memory: 'auto' | 'store' | 'recompute';
   /** a, b, c of each step; empty for plain gradient steps */
   newtonSchulz: Float32Array;
   method: 'standard' | 'gram';

@@ -9,7 +9,6 @@ import {
 } from '../kernels/fast_weights/names';
 import { runByPosition } from '../kernels/run_by_position';
 import { expected } from '../native/errors';
-import { type ScanMemory, scanMemories } from '../native/fast_weight_addon';
 import {
   assertWeights,
   FastWeightState,
@@ -50,11 +49,10 @@ export interface FastWeightScanOptions {
   detachNorm?: boolean;
   /**
    * What the forward keeps for the backward: 'store' everything it computed, which is fastest;
-   * 'activations' all but Muon's iterates, which take most of the room; 'recompute' only the weights
-   * before each update, so that memory grows with updates and not with tokens. 'auto' (default)
-   * takes the first of these that needs at most 1/32 of the machine's memory (on a GPU 1/4 of its).
+   * 'recompute' only the weights before each update, so that memory grows with updates and not with
+   * tokens. 'auto' (default) stores while a scan's share stays below 1/32 of the machine's memory.
    */
-  memory?: ScanMemory;
+  memory?: 'auto' | 'store' | 'recompute';
 }
 
 export interface FastWeightScanResult {
@@ -245,7 +243,7 @@ export function attributesOf(options: FastWeightScanOptions) {
   assertChoice('weightNorm', weightNorm, ['post', 'pre', 'none']);
   const { newtonSchulzMethod: method = 'standard' } = options;
   assertChoice('newtonSchulzMethod', method, ['standard', 'gram']);
-  assertChoice('memory', memory, scanMemories);
+  assertChoice('memory', memory, ['auto', 'store', 'recompute']);
   return {
     weightNorm,
     memory,

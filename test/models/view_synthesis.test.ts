@@ -13,6 +13,7 @@ import {
   reference,
   resolveViewSynthesisConfig,
   saveParameters,
+  ssim,
   turntable,
   type ViewSynthesisConfig,
   viewSynthesis,
@@ -165,6 +166,25 @@ test('the gradient of the loss is its slope along random directions', () => {
     expect(Math.abs(along - slope) / Math.abs(slope)).toBeLessThan(1e-2);
   }
   model.dispose();
+});
+
+test('the loss takes in structural similarity', () => {
+  tf.tidy(() => {
+    const model = viewSynthesis(config, { seed: 1 });
+    const scene = [proceduralScene({ seed: 1, views: 2, height: 12, width: 12 })];
+    const [context, targets] = [viewTensors(scene, [[0]]), viewTensors(scene, [[1]])];
+    const unlike = 1 - ssim(model.forward(context, targets), targets.image).dataSync()[0];
+    const [plain, both] = [0, 0.25].map(
+      (ssimWeight) => viewSynthesisLoss(model, context, targets, { ssimWeight }).dataSync()[0],
+    );
+    expect(both - plain).toBeCloseTo(0.25 * unlike, 5);
+    expectError(
+      () => viewSynthesisLoss(model, context, targets, { ssimWeight: -1 }),
+      'ERR_RANGE',
+      /for ssimWeight but got -1/,
+    );
+    model.dispose();
+  });
 });
 
 test('summary, save and loadLayersModel work, and the loaded model is the same', async () => {
