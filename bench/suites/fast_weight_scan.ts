@@ -1,4 +1,3 @@
-import type { ScanMemory } from '../../src/native/fast_weight_addon';
 import { shiftedCausal } from '../../src/ops/programs';
 import type { Case, Shape, Suite, Tensors } from '../case';
 import { type ScanSizes, scanBackwardFlops, scanForwardFlops, scheduleSteps } from '../flops';
@@ -16,16 +15,10 @@ export const fastWeightScan: Suite = {
     { rows: 1, tokens: 256, chunk: 128, key: 128, hidden: 128 },
   ],
   quick: [{ rows: 2, tokens: 64, chunk: 32, key: 32, hidden: 48 }],
-  cases: (shape) => [
-    scanCase(shape, false),
-    scanCase(shape, true),
-    scanCase(shape, true, 'activations'),
-    scanCase(shape, true, 'recompute'),
-  ],
+  cases: (shape) => [scanCase(shape, false), scanCase(shape, true)],
 };
 
-/** `memory`: what our forward keeps for its backward, where that is not left to it. */
-function scanCase(shape: Shape, backward: boolean, memory?: ScanMemory): Case {
+function scanCase(shape: Shape, backward: boolean): Case {
   const { rows, tokens, chunk, key, hidden, value = key } = shape;
   const program = shiftedCausal(tokens, chunk);
   const sizes: ScanSizes = {
@@ -37,8 +30,7 @@ function scanCase(shape: Shape, backward: boolean, memory?: ScanMemory): Case {
     newtonSchulzSteps: scheduleSteps(schedule),
   };
   const flops = scanForwardFlops(sizes) + (backward ? scanBackwardFlops(sizes) : 0);
-  const keeping = memory === undefined ? '' : ` (${memory})`;
-  const direction = backward ? `forward + backward${keeping}` : 'forward';
+  const direction = backward ? 'forward + backward' : 'forward';
   return {
     suite: 'fast-weight-scan',
     name: `scan ${direction}, rows ${rows}, tokens ${tokens}, chunk ${chunk}, ${key} x ${hidden}`,
@@ -47,7 +39,7 @@ function scanCase(shape: Shape, backward: boolean, memory?: ScanMemory): Case {
       operation: 'scan',
       backward,
       program,
-      options: { optimizer: 'muon', newtonSchulz: schedule, weightNorm: 'post', memory },
+      options: { optimizer: 'muon', newtonSchulz: schedule, weightNorm: 'post' },
     },
     flops,
     tolerance: { outputs: 1e-4, gradients: 1e-3 },

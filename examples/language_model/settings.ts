@@ -73,8 +73,3 @@ export const quickSettings: Settings = {
   promptBytes: 20,
   sampleBytes: 40,
 };
-
-/** The same job without fast weights. */
-export function attentionAlone(settings: Settings): Settings {
-  return { ...settings, model: { ...settings.model, numLactHeads: 0 } };
-}

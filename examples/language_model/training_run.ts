@@ -1,6 +1,7 @@
 import {
   AdamW,
   bitsPerByte,
+  FastWeightError,
   type LanguageModel,
   type LossFunction,
   languageModel,
@@ -9,6 +10,7 @@ import {
   namedVariables,
   Random,
   randomBatch,
+  readCheckpoint,
   type Schedule,
   sequentialBatches,
   type TokenBatch,
@@ -19,7 +21,21 @@ import {
 import { Progress } from '../common/progress';
 import type { Book } from './moby_dick';
 import type { Settings } from './settings';
-import { type RunRecord, readRun } from './trained_model';
+
+/** What a checkpoint keeps besides the trainer's state. */
+interface RunRecord {
+  settings: Settings;
+  /** Seconds that the run may take; null where it has a number of steps. */
+  allowedSeconds: number | null;
+  /** Steps of the whole run; null until the first ones have shown the pace. */
+  totalSteps: number | null;
+  /** Seconds of training steps so far. */
+  seconds: number;
+  /** Seconds that measuring the held-out chapters has taken so far. */
+  evaluationSeconds: number;
+  /** Nats a byte on the held-out chapters, after these steps. */
+  heldOut: { step: number; loss: number }[];
+}
 
 /** A run's length: a number of steps, or the seconds that training may take. */
 export type Length = { steps: number } | { seconds: number };
@@ -68,7 +84,15 @@ export class TrainingRun {
 
   /** @throws FastWeightError ERR_CHECKPOINT */
   static async resume(file: string, book: Book): Promise<TrainingRun> {
-    const { checkpoint, record } = readRun(file);
+    const checkpoint = readCheckpoint(file);
+    const { run: text } = checkpoint.metadata;
+    if (text === undefined) {
+      throw new FastWeightError(
+        'ERR_CHECKPOINT',
+        `Expected a checkpoint of this demo but got ${file}`,
+      );
+    }
+    const record = JSON.parse(text) as RunRecord;
     const run = new TrainingRun(record, book);
     await run.trainer.restore(checkpoint);
     return run;
