@@ -32,12 +32,14 @@ const goals: readonly Goal[] = [
     rivals: ['tfjs-cpu'],
     atLeast: 100,
   },
-  {
-    cases: both,
-    rivals: ['torch-eager', 'torch-compiled'],
-    atLeast: 2,
-    quantity: 'memoryRatio',
-  },
+  ...[both, 'scan forward + backward ('].map(
+    (cases): Goal => ({
+      cases,
+      rivals: ['torch-eager', 'torch-compiled'],
+      atLeast: 2,
+      quantity: 'memoryRatio',
+    }),
+  ),
 ];
 
 /** The goals that this case has and whose rivals, at least one of them, were measured. */

@@ -1,3 +1,4 @@
+import type { ScanMemory } from '../../src/native/fast_weight_addon';
 import { shiftedCausal } from '../../src/ops/programs';
 import type { Case, Shape, Suite, Tensors } from '../case';
 import { type ScanSizes, scanBackwardFlops, scanForwardFlops, scheduleSteps } from '../flops';
@@ -15,10 +16,16 @@ export const fastWeightScan: Suite = {
     { rows: 1, tokens: 256, chunk: 128, key: 128, hidden: 128 },
   ],
   quick: [{ rows: 2, tokens: 64, chunk: 32, key: 32, hidden: 48 }],
-  cases: (shape) => [scanCase(shape, false), scanCase(shape, true)],
+  cases: (shape) => [
+    scanCase(shape, false),
+    scanCase(shape, true),
+    scanCase(shape, true, 'activations'),
+    scanCase(shape, true, 'recompute'),
+  ],
 };
 
-function scanCase(shape: Shape, backward: boolean): Case {
+/** `memory`: what our forward keeps for its backward, where that is not left to it. */
+function scanCase(shape: Shape, backward: boolean, memory?: ScanMemory): Case {
   const { rows, tokens, chunk, key, hidden, value = key } = shape;
   const program = shiftedCausal(tokens, chunk);
   const sizes: ScanSizes = {
@@ -30,7 +37,8 @@ function scanCase(shape: Shape, backward: boolean): Case {
     newtonSchulzSteps: scheduleSteps(schedule),
   };
   const flops = scanForwardFlops(sizes) + (backward ? scanBackwardFlops(sizes) : 0);
-  const direction = backward ? 'forward + backward' : 'forward';
+  const keeping = memory === undefined ? '' : ` (${memory})`;
+  const direction = backward ? `forward + backward${keeping}` : 'forward';
   return {
     suite: 'fast-weight-scan',
     name: `scan ${direction}, rows ${rows}, tokens ${tokens}, chunk ${chunk}, ${key} x ${hidden}`,
@@ -39,7 +47,7 @@ function scanCase(shape: Shape, backward: boolean): Case {
       operation: 'scan',
       backward,
       program,
-      options: { optimizer: 'muon', newtonSchulz: schedule, weightNorm: 'post' },
+      options: { optimizer: 'muon', newtonSchulz: schedule, weightNorm: 'post', memory },
     },
     flops,
     tolerance: { outputs: 1e-4, gradients: 1e-3 },

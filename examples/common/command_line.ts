@@ -18,19 +18,34 @@ type OptionValues<Options extends OptionTable> = {
 };
 
 /**
- * The values of the options, each as given or undefined.
+ * The values of the options, each as given or undefined, and the words that are no options.
  *
- * @throws UsageError for an unknown option, one without its value, or a word that is none.
+ * @throws UsageError for an unknown option, or one without its value.
+ */
+export function parseProgramOptions<const Options extends OptionTable>(
+  args: string[],
+  options: Options,
+): { values: OptionValues<Options>; positionals: string[] } {
+  try {
+    const { values, positionals } = parseArgs({ args, options, allowPositionals: true });
+    return { values: values as OptionValues<Options>, positionals };
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/**
+ * The values of the options of a program that takes no other words.
+ *
+ * @throws UsageError for an unknown option, one without its value, or any other word.
  */
 export function parseOptionValues<const Options extends OptionTable>(
   args: string[],
   options: Options,
 ): OptionValues<Options> {
-  try {
-    return parseArgs({ args, options }).values as OptionValues<Options>;
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
+  const { values, positionals } = parseProgramOptions(args, options);
+  if (positionals.length === 0) return values;
+  throw new UsageError(`Expected options but got '${positionals[0]}'`);
 }
 
 /** @throws UsageError for anything but a number above 0 */

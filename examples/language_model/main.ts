@@ -5,9 +5,9 @@ import { exitCodes, runProgram, UsageError, useBackend } from '../common/command
 import { type Book, loadMobyDick } from './moby_dick';
 import { help, type Options, parseOptions } from './options';
 import { checkAgainstReference } from './reference_check';
-import { lossChart, resultsOf } from './results';
+import { demoLossChart, resultsOf } from './results';
 import { sampleBytes } from './sample';
-import { demoSettings, quickSettings, type Settings } from './settings';
+import { attentionAlone, demoSettings, quickSettings, type Settings } from './settings';
 import { TrainingRun } from './training_run';
 
 async function main(args: string[]): Promise<number> {
@@ -61,7 +61,8 @@ function filesIn(folder: string) {
 
 /** A new run, after its first step was checked and its start was measured. */
 async function start(options: Options, book: Book): Promise<TrainingRun> {
-  const settings = options.quick ? quickSettings : demoSettings;
+  const sized = options.quick ? quickSettings : demoSettings;
+  const settings = options.attention ? attentionAlone(sized) : sized;
   const { checkedTokens } = settings;
   console.log(`One training step on ${options.backend} against plain TensorFlow.js, relative`);
   console.log(`errors beside their tolerances, ${checkedTokens} bytes:`);
@@ -112,7 +113,7 @@ async function report(
   const results = resultsOf(run);
   const [prompt, written] = writeSample(run, book);
   await saveParameters(run.model, files.model);
-  fs.writeFileSync(files.chart, await lossChart(results));
+  fs.writeFileSync(files.chart, await demoLossChart(results));
   fs.writeFileSync(files.sample, `${prompt}${written}\n`);
   fs.writeFileSync(files.results, `${JSON.stringify(results, null, 2)}\n`);
   console.log(

@@ -1,4 +1,5 @@
-import { bitsPerByte, lineChartSvg } from 'fastweight';
+import { bitsPerByte } from 'fastweight';
+import { lossChart } from '../common/loss_chart';
 import type { TrainingRun } from './training_run';
 
 /** The figures of a finished run. */
@@ -23,28 +24,8 @@ export function resultsOf({ record, trainer, tokensPerStep }: TrainingRun): Resu
   };
 }
 
-/** Means over this share of the run are drawn beside the single steps. */
-const smoothedShare = 0.03;
-
 /** The loss curve as SVG. */
-export function lossChart({ losses, heldOut, steps }: Results): Promise<string> {
-  const points = losses.map((y, at) => ({ x: at + 1, y }));
-  const width = Math.max(1, Math.round(smoothedShare * steps));
-  const smoothed = points.map(({ x }, at) => {
-    const near = losses.slice(Math.max(0, at - width + 1), at + 1);
-    return { x, y: near.reduce((sum, loss) => sum + loss) / near.length };
-  });
-  return lineChartSvg({
-    title: 'A LaCT language model learns Moby Dick',
-    xLabel: 'step',
-    yLabel: 'loss [bits per byte]',
-    series: [
-      { name: 'each batch', points },
-      { name: `mean of ${width} batches`, points: smoothed },
-      {
-        name: 'held-out chapters',
-        points: heldOut.map(({ step, bitsPerByte: y }) => ({ x: step, y })),
-      },
-    ],
-  });
+export function demoLossChart({ losses, heldOut }: Results): Promise<string> {
+  const title = 'A LaCT language model learns Moby Dick';
+  return lossChart({ title, losses, heldOutName: 'held-out chapters', heldOut });
 }

@@ -73,3 +73,8 @@ export const quickSettings: Settings = {
   promptBytes: 20,
   sampleBytes: 40,
 };
+
+/** The same job without fast weights. */
+export function attentionAlone(settings: Settings): Settings {
+  return { ...settings, model: { ...settings.model, numLactHeads: 0 } };
+}

@@ -1,7 +1,6 @@
 import {
   AdamW,
   bitsPerByte,
-  FastWeightError,
   type LanguageModel,
   type LossFunction,
   languageModel,
@@ -10,7 +9,6 @@ import {
   namedVariables,
   Random,
   randomBatch,
-  readCheckpoint,
   type Schedule,
   sequentialBatches,
   type TokenBatch,
@@ -21,21 +19,7 @@ import {
 import { Progress } from '../common/progress';
 import type { Book } from './moby_dick';
 import type { Settings } from './settings';
-
-/** What a checkpoint keeps besides the trainer's state. */
-interface RunRecord {
-  settings: Settings;
-  /** Seconds that the run may take; null where it has a number of steps. */
-  allowedSeconds: number | null;
-  /** Steps of the whole run; null until the first ones have shown the pace. */
-  totalSteps: number | null;
-  /** Seconds of training steps so far. */
-  seconds: number;
-  /** Seconds that measuring the held-out chapters has taken so far. */
-  evaluationSeconds: number;
-  /** Nats a byte on the held-out chapters, after these steps. */
-  heldOut: { step: number; loss: number }[];
-}
+import { type RunRecord, readRun } from './trained_model';
 
 /** A run's length: a number of steps, or the seconds that training may take. */
 export type Length = { steps: number } | { seconds: number };
@@ -84,15 +68,7 @@ export class TrainingRun {
 
   /** @throws FastWeightError ERR_CHECKPOINT */
   static async resume(file: string, book: Book): Promise<TrainingRun> {
-    const checkpoint = readCheckpoint(file);
-    const { run: text } = checkpoint.metadata;
-    if (text === undefined) {
-      throw new FastWeightError(
-        'ERR_CHECKPOINT',
-        `Expected a checkpoint of this demo but got ${file}`,
-      );
-    }
-    const record = JSON.parse(text) as RunRecord;
+    const { checkpoint, record } = readRun(file);
     const run = new TrainingRun(record, book);
     await run.trainer.restore(checkpoint);
     return run;

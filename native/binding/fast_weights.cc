@@ -139,9 +139,10 @@ struct ScanCall {
                                           : WeightNorm::kPost;
     options.detachNorm = fields.flag("detachNorm");
     const std::string memory = fields.text("memory");
-    options.memory = memory == "store"       ? ScanMemory::kStore
-                     : memory == "recompute" ? ScanMemory::kRecompute
-                                             : ScanMemory::kAuto;
+    options.memory = memory == "store"         ? ScanMemory::kStore
+                     : memory == "activations" ? ScanMemory::kActivations
+                     : memory == "recompute"   ? ScanMemory::kRecompute
+                                               : ScanMemory::kAuto;
     options.newtonSchulz = readSchedule(fields);
     options.newtonSchulzMethod = readMethod(fields);
     options.normEpsilon = fields.real("normEpsilon");

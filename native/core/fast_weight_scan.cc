@@ -93,7 +93,7 @@ class Forward {
   /// o_t = f(q_t) for the step's tokens.
   void apply(size_t index) {
     const ProgramStep& step = program_[index];
-    const bool keeps = tape_ != nullptr && tape_->storesAll();
+    const bool keeps = tape_ != nullptr && tape_->storesActivations();
     const int64_t outputRows = outputTokens(program_);
     const Matrices output = packed(outputs_.output, outputRows, shape().valueDim);
     engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
@@ -131,7 +131,7 @@ class Forward {
   /// What d adds to the weights.
   WeightSet orthogonalise(size_t index) {
     if (!engine_.hasMuon()) return d_;
-    if (tape_ == nullptr || !tape_->storesAll()) {
+    if (tape_ == nullptr || !tape_->storesIterates()) {
       engine_.newtonSchulzForward(d_, step_, newtonSchulz_);
       return step_;
     }
@@ -150,7 +150,7 @@ class Forward {
 
   /// Leaves a tile's scaled gradients in gateUp_ and hidden_.
   void tileGradient(size_t index, int64_t start, int64_t tokens) {
-    const bool keeps = tape_ != nullptr && tape_->storesAll();
+    const bool keeps = tape_ != nullptr && tape_->storesActivations();
     const int64_t within = start - program_[index].start;
     SwigluGradient gradient;
     gradient.batch = shape().rows;

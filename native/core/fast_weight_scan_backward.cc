@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "core/scan_state.h"
@@ -49,15 +50,25 @@ class Backward {
   int64_t workspaceFloats() const {
     const int64_t set = Workspace::aligned(WeightSet::floats(shape()));
     const int64_t tileRows = shape().rows * engine_.tile;
-    return 5 * set + 2 * Workspace::aligned(WeightSet::normRows(shape())) +
+    const int64_t sets = 2 + (engine_.hasMain() ? 1 : 0) + (engine_.hasMomentum() ? 1 : 0);
+    return sets * set + 2 * Workspace::aligned(WeightSet::normRows(shape())) +
            2 * Workspace::aligned(shape().rows + 1) +
            2 * Workspace::aligned(tileRows * 2 * shape().hiddenDim) +
-           2 * Workspace::aligned(tileRows * shape().hiddenDim) +
-           engine_.newtonSchulzBackwardFloats() + recomputedIterateFloats();
+           2 * Workspace::aligned(tileRows * shape().hiddenDim) + newtonSchulzFloats();
   }
 
-  int64_t recomputedIterateFloats() const {
-    return tape_.storesAll() ? 0 : engine_.newtonSchulzIterateFloats();
+  bool recomputesIterates() const { return engine_.hasMuon() && !tape_.storesIterates(); }
+
+  /// Without stored iterates, the largest part's increment, iterates and workspace.
+  int64_t newtonSchulzFloats() const {
+    if (!recomputesIterates()) return engine_.newtonSchulzBackwardFloats();
+    int64_t most = 0;
+    for (const NewtonSchulzPart& part : engine_.newtonSchulzParts()) {
+      most = std::max(most, Workspace::aligned(part.floats()) +
+                                Workspace::aligned(part.iteration.iterateFloats()) +
+                                part.iteration.backwardFloats());
+    }
+    return most;
   }
 
   WeightSet takeSet() { return engine_.set(workspace_.take(WeightSet::floats(shape()))); }
@@ -75,7 +86,6 @@ class Backward {
     const int64_t normRows = WeightSet::normRows(shape());
     liveCotangent_ = takeSet();
     stepCotangent_ = takeSet();
-    increment_ = engine_.hasMuon() ? takeSet() : stepCotangent_;
     mainCotangent_ = engine_.hasMain() ? takeSet() : stepCotangent_;
     momentumCotangent_ = engine_.hasMomentum() ? takeSet() : stepCotangent_;
     norms_ = workspace_.take(normRows);
@@ -89,8 +99,7 @@ class Backward {
     gateUpCotangent_ = tileOf(2 * shape().hiddenDim);
     dHidden_ = tileOf(shape().hiddenDim);
     dHiddenCotangent_ = tileOf(shape().hiddenDim);
-    newtonSchulz_ = workspace_.take(engine_.newtonSchulzBackwardFloats());
-    iterates_ = workspace_.take(recomputedIterateFloats());
+    newtonSchulz_ = workspace_.take(newtonSchulzFloats());
 
     if (engine_.hasNorms()) startNorms();
     gatherOrZero(cotangents_.weights, liveCotangent_);
@@ -135,19 +144,6 @@ class Backward {
     return engine_.set(engine_.hasMain() ? tape_.main(index) : tape_.live(index));
   }
 
-  /// What an update added to the main weights; its iterates are in iteratesOf() from then on.
-  WeightSet incrementOf(size_t index) {
-    if (tape_.storesAll()) return engine_.set(tape_.increment(index));
-    const WeightSet d = engine_.set(tape_.step(index));
-    if (!engine_.hasMuon()) return d;
-    engine_.newtonSchulzForwardKeeping(d, increment_, iterates_);
-    return increment_;
-  }
-
-  const float* iteratesOf(size_t index) const {
-    return tape_.storesAll() ? tape_.iterates(index) : iterates_;
-  }
-
   /// [g | u] and dh of the tokens from `within` on, as the forward kept them.
   ConstMatrices keptGateUp(size_t index, int64_t within) const {
     return packed(static_cast<const float*>(tape_.gateUp(index)), program_[index].tokens(),
@@ -179,7 +175,7 @@ class Backward {
 
   /// Leaves the cotangent of [g | u] in gateUp_ and the hidden layer in dHidden_.
   void hiddenBackward(size_t index, int64_t start, int64_t tokens, ConstMatrices cotangent) {
-    if (!tape_.storesAll()) {
+    if (!tape_.storesActivations()) {
       device_.swigluGradient(tileGradient(tokens, engine_.q().at(start), cotangent));
       return;
     }
@@ -219,52 +215,59 @@ class Backward {
     if (engine_.ranks() > 1) {
       engine_.options.communicator->sum(liveCotangent_.count(), liveCotangent_.data());
     }
-    stepBackward(index);
-    if (engine_.ranks() > 1 && engine_.options.communicator->rank() > 0) zero(liveCotangent_);
-    if (engine_.hasMuon()) {
-      engine_.newtonSchulzBackward(iteratesOf(index), stepCotangent_, stepCotangent_,
-                                   newtonSchulz_);
+    if (recomputesIterates()) {
+      for (const NewtonSchulzPart& part : engine_.newtonSchulzParts()) recomputeStep(index, part);
+    } else {
+      const float* added = engine_.hasMuon() ? tape_.increment(index) : tape_.step(index);
+      for (const WeightRows& rows : engine_.allRows()) {
+        stepBackward(index, rows, added + rows.offset);
+      }
+      if (engine_.hasMuon()) {
+        engine_.newtonSchulzBackward(tape_.iterates(index), stepCotangent_, stepCotangent_,
+                                     newtonSchulz_);
+      }
     }
+    if (engine_.ranks() > 1 && engine_.options.communicator->rank() > 0) zero(liveCotangent_);
     if (engine_.hasMomentum()) momentumBackward(index);
     descendBackward(index);
   }
 
-  /// From the cotangent of the weights after the update to those of its increment
-  /// (stepCotangent_) and of the weights before it.
-  void stepBackward(size_t index) {
-    const size_t bytes = static_cast<size_t>(liveCotangent_.count()) * sizeof(float);
-    const WeightSet increment = incrementOf(index);
-    if (!engine_.hasNorms()) {
-      device_.copy(stepCotangent_.data(), liveCotangent_.data(), bytes);
-      return;
-    }
-    const WeightSet main = mainBefore(index);
-    const WeightSet& sum = engine_.hasMain() ? mainCotangent_ : liveCotangent_;
-    const int64_t rows02 = WeightSet::normRows02(shape());
-    renormaliseBackward(rows02, shape().keyDim, main.data(), increment.data(), norms_,
-                        liveCotangent_.data(), sum.data(), normsCotangent_);
-    renormaliseBackward(shape().rows * shape().valueDim, shape().hiddenDim, main.data1(),
-                        increment.data1(), norms_ + rows02, liveCotangent_.data1(), sum.data1(),
-                        normsCotangent_ + rows02);
-    device_.copy(stepCotangent_.data(), sum.data(), bytes);
-    if (engine_.hasMain()) zero(liveCotangent_);
+  /// Newton-Schulz of a few matrices, its iterates computed again, and the backward of the step.
+  void recomputeStep(size_t index, const NewtonSchulzPart& part) {
+    float* increment = newtonSchulz_;
+    float* iterates = increment + Workspace::aligned(part.floats());
+    float* workspace = iterates + Workspace::aligned(part.iteration.iterateFloats());
+    part.iteration.forwardKeeping(tape_.step(index) + part.rows.offset, increment, iterates);
+    stepBackward(index, part.rows, increment);
+    float* cotangent = stepCotangent_.data() + part.rows.offset;
+    part.iteration.backward(iterates, cotangent, cotangent, workspace);
   }
 
-  void renormaliseBackward(int64_t rows, int64_t columns, const float* main, const float* increment,
-                           const float* norms, const float* liveCotangent, float* sumCotangent,
-                           float* normsCotangent) {
+  /// From the cotangent of the weights after the update, of which `increment` holds what was added
+  /// to `rows`, to those of the increment (stepCotangent_) and of the weights before it.
+  void stepBackward(size_t index, const WeightRows& rows, const float* increment) {
+    const size_t bytes = static_cast<size_t>(rows.rows * rows.columns) * sizeof(float);
+    float* liveCotangent = liveCotangent_.data() + rows.offset;
+    float* stepCotangent = stepCotangent_.data() + rows.offset;
+    if (!engine_.hasNorms()) {
+      device_.copy(stepCotangent, liveCotangent, bytes);
+      return;
+    }
+    const WeightSet& sum = engine_.hasMain() ? mainCotangent_ : liveCotangent_;
     RenormaliseBackward backward;
-    backward.rows = rows;
-    backward.columns = columns;
+    backward.rows = rows.rows;
+    backward.columns = rows.columns;
     backward.epsilon = engine_.options.normEpsilon;
     backward.accumulate = engine_.hasMain();
-    backward.main = main;
+    backward.main = mainBefore(index).data() + rows.offset;
     backward.step = increment;
-    backward.norms = norms;
+    backward.norms = norms_ + rows.normRow;
     backward.liveCotangent = liveCotangent;
-    backward.sumCotangent = sumCotangent;
-    backward.normsCotangent = normsCotangent;
+    backward.sumCotangent = sum.data() + rows.offset;
+    backward.normsCotangent = normsCotangent_ + rows.normRow;
     device_.renormaliseBackward(backward);
+    device_.copy(stepCotangent, backward.sumCotangent, bytes);
+    if (engine_.hasMain()) device_.zero(liveCotangent, bytes);
   }
 
   /// d = gradient + beta m: the momentum's cotangent joins d's, then both pass to what came before.
@@ -308,7 +311,7 @@ class Backward {
     const WeightSet& d = stepCotangent_;
     engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
       const ConstMatrices k = engine_.k().at(start), v = engine_.v().at(start);
-      if (!tape_.storesAll()) {
+      if (!tape_.storesActivations()) {
         SwigluGradient activations = tileGradient(tokens, k, v);
         activations.activationsOnly = true;
         device_.swigluGradient(activations);
@@ -324,8 +327,8 @@ class Backward {
       backward.hiddenDim = hidden;
       backward.rates = engine_.rates().at(start);
       const int64_t within = start - step.start;
-      backward.gateUp = tape_.storesAll() ? keptGateUp(index, within) : gateUp_;
-      backward.dHidden = tape_.storesAll() ? keptDHidden(index, within) : dHidden_;
+      backward.gateUp = tape_.storesActivations() ? keptGateUp(index, within) : gateUp_;
+      backward.dHidden = tape_.storesActivations() ? keptDHidden(index, within) : dHidden_;
       backward.scaledGateUp = gateUp_;
       backward.scaledHidden = dHidden_;
       backward.gateUpCotangent = gateUpCotangent_;
@@ -389,9 +392,9 @@ class Backward {
   Workspace workspace_;
   WeightSet current_{engine_.shape, nullptr}, liveCotangent_ = current_, mainCotangent_ = current_,
                                               momentumCotangent_ = current_,
-                                              stepCotangent_ = current_, increment_ = current_;
+                                              stepCotangent_ = current_;
   float *norms_ = nullptr, *normsCotangent_ = nullptr, *betas_ = nullptr,
-        *betasCotangent_ = nullptr, *newtonSchulz_ = nullptr, *iterates_ = nullptr;
+        *betasCotangent_ = nullptr, *newtonSchulz_ = nullptr;
   Matrices gateUp_, gateUpCotangent_, dHidden_, dHiddenCotangent_;
 };
 

@@ -7,6 +7,8 @@ namespace fastweight {
 namespace {
 
 constexpr size_t kFloat = sizeof(float);
+/// Of what a forward may keep, the share that recomputed iterates may take.
+constexpr size_t kIterateShare = 64;
 
 }  // namespace
 
@@ -134,6 +136,31 @@ void ScanEngine::newtonSchulzBackward(const float* iterates, const WeightSet& ou
   if (newtonSchulz_.size() == 1) return;
   iterates += Workspace::aligned(newtonSchulz_[0].iterateFloats());
   newtonSchulz_[1].backward(iterates, outCotangent.data1(), dCotangent.data1(), workspace);
+}
+
+std::vector<WeightRows> ScanEngine::allRows() const {
+  const int64_t rows02 = WeightSet::normRows02(shape);
+  return {{0, 0, rows02, shape.keyDim},
+          {WeightSet::floats02(shape), rows02, shape.rows * shape.valueDim, shape.hiddenDim}};
+}
+
+std::vector<NewtonSchulzPart> ScanEngine::newtonSchulzParts() const {
+  const int64_t most = static_cast<int64_t>(device.keptBytesLimit() / kIterateShare / kFloat);
+  std::vector<NewtonSchulzPart> parts;
+  for (const WeightRows& all : allRows()) {
+    const int64_t height = all.normRow == 0 ? shape.hiddenDim : shape.valueDim;
+    const auto iterationOf = [&](int64_t matrices) {
+      return NewtonSchulz(device, options.newtonSchulz, {{matrices, height, all.columns}},
+                          options.newtonSchulzEpsilon, NewtonSchulzMethod::kStandard);
+    };
+    const int64_t together = std::max<int64_t>(1, most / iterationOf(1).iterateFloats());
+    for (int64_t row = 0; row < all.rows; row += together * height) {
+      const int64_t rows = std::min(together * height, all.rows - row);
+      const WeightRows some{all.offset + row * all.columns, all.normRow + row, rows, all.columns};
+      parts.push_back({some, iterationOf(rows / height)});
+    }
+  }
+  return parts;
 }
 
 Gemm ScanEngine::tokenProduct(int64_t tokens, int64_t n, int64_t k, ConstMatrices a,

@@ -33,6 +33,21 @@ class WeightSet {
   float* data_;
 };
 
+/// Rows of a set's matrices that lie one behind the other.
+struct WeightRows {
+  /// Floats of the set before them, and norms before theirs.
+  int64_t offset = 0, normRow = 0;
+  int64_t rows = 0, columns = 0;
+};
+
+/// A few of a set's matrices, and Newton-Schulz on them alone.
+struct NewtonSchulzPart {
+  WeightRows rows;
+  NewtonSchulz iteration;
+
+  int64_t floats() const { return rows.rows * rows.columns; }
+};
+
 /// The scan's options and sizes bound to a device: the steps that forward and backward both take.
 class ScanEngine {
  public:
@@ -81,6 +96,12 @@ class ScanEngine {
   /// dCotangent may be outCotangent.
   void newtonSchulzBackward(const float* iterates, const WeightSet& outCotangent,
                             const WeightSet& dCotangent, float* workspace) const;
+
+  /// The rows of w02 and of w1.
+  std::vector<WeightRows> allRows() const;
+  /// All matrices in parts whose iterates take a small share of what a forward may keep, so that a
+  /// backward that computes them again has few of them in memory at a time.
+  std::vector<NewtonSchulzPart> newtonSchulzParts() const;
 
   /// body(start, tokens) for each tile of [start, end).
   template <typename Body>

@@ -12,6 +12,8 @@ export interface LineChart {
   /** What the axes show, with the unit, e.g. 'loss [bits per byte]'. */
   readonly xLabel: string;
   readonly yLabel: string;
+  /** 'log': equal steps to the right double x, which is then above 0. Default 'linear'. */
+  readonly xScale?: 'linear' | 'log';
   readonly series: readonly LineSeries[];
 }
 
@@ -21,8 +23,8 @@ const height = 400;
 /**
  * A line chart as the text of an SVG file, `width` x `height` pixels beside axes and legend.
  *
- * @throws FastWeightError ERR_ARGUMENT when there is no series, ERR_RANGE when a series is empty,
- *   and ERR_NON_FINITE when a coordinate is not finite.
+ * @throws FastWeightError ERR_ARGUMENT when there is no series, ERR_RANGE when a series is empty or
+ *   an x is not above 0 on a logarithmic scale, and ERR_NON_FINITE when a coordinate is not finite.
  */
 export async function lineChartSvg(chart: LineChart): Promise<string> {
   validate(chart);
@@ -35,17 +37,19 @@ export async function lineChartSvg(chart: LineChart): Promise<string> {
   }
 }
 
-function validate({ series }: LineChart): void {
+function validate({ series, xScale }: LineChart): void {
   if (series.length === 0) throw expected('ERR_ARGUMENT', 'at least one line', 'series', 'none');
   for (const { name, points } of series) {
     const argument = `points of series '${name}'`;
     if (points.length === 0) throw expected('ERR_RANGE', 'at least one point', argument, 'none');
     const bad = points.find(({ x, y }) => !Number.isFinite(x) || !Number.isFinite(y));
     if (bad) throw expected('ERR_NON_FINITE', 'finite values', argument, `(${bad.x}, ${bad.y})`);
+    const low = xScale === 'log' && points.find(({ x }) => x <= 0);
+    if (low) throw expected('ERR_RANGE', 'x above 0', argument, `${low.x}`);
   }
 }
 
-function specification({ title, xLabel, yLabel, series }: LineChart): Spec {
+function specification({ title, xLabel, yLabel, xScale, series }: LineChart): Spec {
   const axis = { labelFontSize: 12, titleFontSize: 13, titlePadding: 8, grid: true };
   const position = { x: { scale: 'x', field: 'x' }, y: { scale: 'y', field: 'y' } };
   return {
@@ -64,10 +68,9 @@ function specification({ title, xLabel, yLabel, series }: LineChart): Spec {
     scales: [
       {
         name: 'x',
-        type: 'linear',
+        ...(xScale === 'log' ? { type: 'log', base: 2 } : { type: 'linear', zero: false }),
         domain: { data: 'points', field: 'x' },
         range: 'width',
-        zero: false,
       },
       {
         name: 'y',

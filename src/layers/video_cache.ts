@@ -19,34 +19,61 @@ export interface WindowMemory {
 /**
  * What a video model remembers between calls while it samples window by window. A call with the
  * cache reads the noisy window that follows the clean ones written so far, and changes nothing; a
- * call while `writing` is set takes the clean window of that place and replaces every layer's memory.
+ * call within `write` takes the clean window of that place and gives every layer a new memory.
  */
 export class VideoCache {
-  /** Clean windows written so far: the place in the video of the window that comes next. */
-  windows = 0;
-  writing = false;
-  private readonly layers = new Map<string, WindowMemory>();
+  private windowsWritten = 0;
+  private layers = new Map<string, WindowMemory>();
+  /** The new memories while a window is written. */
+  private pending?: Map<string, WindowMemory>;
 
+  /** Clean windows written so far: the place in the video of the window that comes next. */
+  get windows(): number {
+    return this.windowsWritten;
+  }
+
+  /** Whether the model is to write the window that it is given. */
+  get writing(): boolean {
+    return this.pending !== undefined;
+  }
+
+  /** Runs the model on a clean window. Where that throws the cache stays as it was. */
+  write(run: () => void): void {
+    const pending = new Map<string, WindowMemory>();
+    this.pending = pending;
+    try {
+      run();
+    } catch (error) {
+      for (const memory of pending.values()) forget(memory);
+      throw error;
+    } finally {
+      this.pending = undefined;
+    }
+    this.dispose();
+    this.layers = pending;
+    this.windowsWritten++;
+  }
+
+  /** What the layer of this name remembers; nothing before the first clean window. */
   memoryOf(layer: string): WindowMemory | undefined {
     return this.layers.get(layer);
   }
 
-  /** Takes over the memory's tensors, out of every tidy, and frees those that it replaces. */
+  /** Takes over a layer's new memory, out of every tidy, within `write`. */
   remember(layer: string, memory: WindowMemory): void {
-    for (const tensor of tensor_util.getTensorsInContainer(memory as unknown as TensorContainer))
-      keep(tensor);
-    this.forget(this.layers.get(layer));
-    this.layers.set(layer, memory);
+    const tensors = tensor_util.getTensorsInContainer(memory as unknown as TensorContainer);
+    for (const tensor of tensors) keep(tensor);
+    this.pending?.set(layer, memory);
   }
 
+  /** Frees what is remembered. */
   dispose(): void {
-    for (const memory of this.layers.values()) this.forget(memory);
+    for (const memory of this.layers.values()) forget(memory);
     this.layers.clear();
   }
+}
 
-  private forget(memory?: WindowMemory): void {
-    if (memory === undefined) return;
-    memory.state.dispose();
-    dispose([memory.k, memory.v]);
-  }
+function forget({ state, k, v }: WindowMemory): void {
+  state.dispose();
+  dispose([k, v]);
 }

@@ -17,7 +17,7 @@ test('every case is there', () => {
   expect(files).toHaveLength(26);
 });
 
-test.each(['store', 'recompute'] as const)(
+test.each(['store', 'activations', 'recompute'] as const)(
   'a backward from what is kept by %s keeps the contract on every scan',
   async (memory) => {
     const implementation: typeof nativeImplementation = {

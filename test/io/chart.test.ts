@@ -41,6 +41,16 @@ test('draws each series to scale, with axes, legend and title', async () => {
   ]);
 });
 
+test('on a logarithmic scale equal steps to the right double x', async () => {
+  const points = [1, 2, 4, 16].map((x) => ({ x, y: x }));
+  const svg = await lineChartSvg({ ...chart, xScale: 'log', series: [{ name: 'a', points }] });
+  expect(drawnLines(svg)[0].map(([x]) => x)).toEqual([0, 180, 360, 720]);
+  await expect(lineChartSvg({ ...chart, xScale: 'log', series: [flat] })).rejects.toMatchObject({
+    code: 'ERR_RANGE',
+    message: expect.stringMatching(/x above 0/),
+  });
+});
+
 test.each([
   ['ERR_ARGUMENT', []],
   ['ERR_RANGE', [{ name: 'empty', points: [] }]],

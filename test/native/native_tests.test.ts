@@ -51,3 +51,23 @@ for (const sanitizer of ['', '_address']) {
     120_000,
   );
 }
+
+(hasEmulation ? test : test.skip)(
+  'golden cases pass on the CUDA device under emulation',
+  () => {
+    const libraries = path.join(build, 'test', 'native', 'cuda_emulation');
+    const main = path.join(root, 'dist', 'cli', 'main.js');
+    const args = [main, 'verify', '--backend', 'fastweight-cuda'];
+    const { status, stdout } = spawnSync(process.execPath, args, {
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        FASTWEIGHT_CUDA_LIBRARY: path.join(libraries, 'libfastweight_cuda_emulated.so'),
+        FASTWEIGHT_CUBLAS_LIBRARY: path.join(libraries, 'libfastweight_cublas_emulation.so'),
+      },
+    });
+    expect(stdout).toMatch(/^[1-9]\d* passed, 0 failed on tfjs backend 'fastweight-cuda'$/m);
+    expect(status).toBe(0);
+  },
+  600_000,
+);

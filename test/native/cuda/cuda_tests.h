@@ -8,6 +8,7 @@ namespace fastweight::test {
 void testEmulation();
 
 /// Each adds cases that the CUDA device and the CPU device have to agree on.
+void addProductCases(DeviceCases* cases);
 void addElementwiseCases(DeviceCases* cases);
 void addMovementCases(DeviceCases* cases);
 void addReduceCases(DeviceCases* cases);

@@ -16,6 +16,7 @@ int main(int argumentCount, char** arguments) {
   expect(status.isOk(), "the emulated CUDA device", status.message());
   if (status.isOk()) {
     DeviceCases cases;
+    addProductCases(&cases);
     addElementwiseCases(&cases);
     addMovementCases(&cases);
     addReduceCases(&cases);

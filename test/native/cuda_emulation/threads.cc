@@ -3,20 +3,45 @@
 // need one stack.
 #include "cuda_emulation/threads.h"
 
-#include <setjmp.h>
-#include <ucontext.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <vector>
 
+#include "cuda_emulation/stack_switch.h"
+
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-namespace cuda_emulation {
+#ifdef __x86_64__
+// Saves what a function keeps for its caller, swaps stacks, and restores the same.
+asm(R"(
+.text
+.globl cudaEmulationSwitchStack
+.hidden cudaEmulationSwitchStack
+.type cudaEmulationSwitchStack, @function
+cudaEmulationSwitchStack:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+.size cudaEmulationSwitchStack, .-cudaEmulationSwitchStack
+)");
+#endif
 
+namespace cuda_emulation {
 namespace {
 
 constexpr size_t kStackBytes = 256 * 1024;
@@ -47,10 +72,7 @@ struct Warp {
 };
 
 struct Stack {
-  /// Where its first thread starts; later switches are jumps, which need no system call.
-  ucontext_t context;
-  bool started = false;
-  jmp_buf place;
+  Context context;
   std::unique_ptr<char[]> memory{new char[kStackBytes]};
   uint3 thread{};                     // that waits here
   const Barrier* waitsFor = nullptr;  // until this is beyond `generation`
@@ -91,7 +113,7 @@ class Block {
   std::vector<Warp> warps_;
   std::vector<std::unique_ptr<Stack>> stacks_;
   Stack* current_ = nullptr;
-  jmp_buf scheduler_;
+  Context scheduler_;
   std::unique_ptr<unsigned char[]> shared_;
 #ifdef __SANITIZE_ADDRESS__
   const void* schedulerStack_ = nullptr;
@@ -114,11 +136,7 @@ void Block::enter(Stack& stack) {
   void* fake = nullptr;
   __sanitizer_start_switch_fiber(&fake, stack.memory.get(), kStackBytes);
 #endif
-  if (_setjmp(scheduler_) == 0) {
-    if (stack.started) _longjmp(stack.place, 1);
-    stack.started = true;
-    setcontext(&stack.context);
-  }
+  switchStack(&scheduler_, &stack.context);
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
 #endif
@@ -131,7 +149,7 @@ void Block::leave() {
   void* fake = nullptr;
   __sanitizer_start_switch_fiber(&fake, schedulerStack_, schedulerBytes_);
 #endif
-  if (_setjmp(stack.place) == 0) _longjmp(scheduler_, 1);
+  switchStack(&stack.context, &scheduler_);
 #ifdef __SANITIZE_ADDRESS__
   __sanitizer_finish_switch_fiber(fake, &schedulerStack_, &schedulerBytes_);
 #endif
@@ -180,10 +198,7 @@ void Block::runThreads() {
     if (started_ < threads_) {
       if (used == stacks_.size()) {
         auto stack = std::make_unique<Stack>();
-        getcontext(&stack->context);
-        stack->context.uc_stack.ss_sp = stack->memory.get();
-        stack->context.uc_stack.ss_size = kStackBytes;
-        makecontext(&stack->context, entry, 0);
+        prepare(&stack->context, stack->memory.get(), kStackBytes, entry);
         stacks_.push_back(std::move(stack));
       }
       Stack& stack = *stacks_[used++];

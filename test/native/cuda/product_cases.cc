@@ -1,0 +1,156 @@
+// The fast-weight primitives that are products, in every precision.
+#include "cuda_tests.h"
+
+namespace fastweight::test {
+namespace {
+
+struct Precision {
+  const char* name;
+  MatmulPrecision value;
+  double tolerance;
+};
+
+/// What products of some hundred terms come to when inputs, and some results, are rounded so.
+const Precision kPrecisions[] = {{"float32", MatmulPrecision::kFloat32, 3e-6},
+                                 {"tf32", MatmulPrecision::kTf32, 5e-3},
+                                 {"bfloat16", MatmulPrecision::kBfloat16, 5e-2}};
+
+void addInPrecisions(DeviceCases* cases, const std::string& name,
+                     const std::function<void(DeviceRun&)>& run) {
+  for (const Precision& precision : kPrecisions) {
+    cases->push_back(
+        {name + " in " + precision.name, run, precision.tolerance, 1, precision.value});
+  }
+}
+
+/// A batch of matrices with room between rows and between matrices where `apart`.
+ConstMatrices input(DeviceRun& run, uint64_t seed, int64_t batch, int64_t rows, int64_t columns,
+                    bool apart = false) {
+  const int64_t leading = apart ? columns + 5 : columns;
+  const int64_t stride = apart ? rows * leading + 7 : rows * leading;
+  return {run.input(Random(seed).floats(batch * stride + 16)), leading, stride};
+}
+
+Matrices output(DeviceRun& run, uint64_t seed, int64_t batch, int64_t rows, int64_t columns) {
+  return packed(run.inOut(Random(seed).floats(batch * rows * columns)), rows, columns);
+}
+
+void addGemms(DeviceCases* cases) {
+  for (int kind = 0; kind < 8; ++kind) {
+    const bool transposeA = kind & 1, transposeB = kind & 2, apart = kind & 4;
+    addInPrecisions(cases, "product " + std::to_string(kind), [=](DeviceRun& run) {
+      Gemm g;
+      g.batch = 3, g.m = 33, g.n = 20, g.k = 29;
+      g.transposeA = transposeA, g.transposeB = transposeB;
+      g.alpha = 0.5f, g.beta = -0.25f;
+      g.a = transposeA ? input(run, 1, 3, 29, 33, apart) : input(run, 1, 3, 33, 29, apart);
+      g.b = transposeB ? input(run, 2, 3, 20, 29, apart) : input(run, 2, 3, 29, 20, apart);
+      g.addend = input(run, 3, 3, 33, 20, apart);
+      g.c = output(run, 4, 3, 33, 20);
+      run.device().gemm(g);
+    });
+  }
+  addInPrecisions(cases, "product with a second one and momentum", [](DeviceRun& run) {
+    Gemm g;
+    g.batch = 2, g.m = 16, g.n = 24, g.k = 40;
+    g.a = input(run, 1, 2, 16, 40);
+    g.b = input(run, 2, 2, 40, 24);
+    g.a2 = input(run, 3, 2, 16, 40);
+    g.b2 = input(run, 4, 2, 40, 24);
+    g.betas = run.input(std::vector<float>{0.9f, -0.3f});
+    g.c = output(run, 5, 2, 16, 24);
+    run.device().gemm(g);
+  });
+  addInPrecisions(cases, "product with an epilogue", [](DeviceRun& run) {
+    Gemm g;
+    g.batch = 2, g.m = 19, g.n = 12, g.k = 8;
+    g.a = input(run, 1, 2, 19, 8);
+    g.b = input(run, 2, 2, 8, 12);
+    g.c = output(run, 3, 2, 19, 12);
+    g.epilogue.bias = run.input(Random(4).floats(12));
+    g.epilogue.activation = UnaryOp::kGelu;
+    g.epilogue.slopes = run.input(Random(5).floats(12));
+    run.device().gemm(g);
+  });
+  addInPrecisions(cases, "product of nothing", [](DeviceRun& run) {
+    Gemm g;
+    g.batch = 2, g.m = 5, g.n = 4, g.k = 0;
+    g.beta = 0.5f;
+    g.a = input(run, 1, 2, 5, 0);
+    g.b = input(run, 2, 2, 0, 4);
+    g.c = output(run, 3, 2, 5, 4);
+    run.device().gemm(g);
+  });
+}
+
+void addSymmetricProducts(DeviceCases* cases) {
+  for (const bool symmetrise : {false, true}) {
+    addInPrecisions(cases, symmetrise ? "symmetrised product" : "symmetric product",
+                    [=](DeviceRun& run) {
+                      SymmetricProduct p;
+                      p.batch = 2, p.n = 37, p.k = 50;
+                      p.alpha = 2, p.beta = 0.5f;
+                      p.symmetrise = symmetrise;
+                      p.a = input(run, 1, 2, 37, 50);
+                      p.b = symmetrise ? input(run, 2, 2, 37, 50) : p.a;
+                      // A symmetric addend: the outer product of a vector with itself.
+                      const std::vector<float> x = Random(3).floats(37);
+                      std::vector<float> addend;
+                      for (int matrix = 0; matrix < 2; ++matrix) {
+                        for (const float row : x) {
+                          for (const float column : x) addend.push_back(row * column);
+                        }
+                      }
+                      p.addend = packed(static_cast<const float*>(run.input(addend)), 37, 37);
+                      p.c = output(run, 4, 2, 37, 37);
+                      run.device().symmetricProduct(p);
+                    });
+  }
+}
+
+constexpr int64_t kRows = 2, kTokens = 45, kKeyDim = 24, kValueDim = 20, kHidden = 36;
+
+void addSwiglus(DeviceCases* cases) {
+  addInPrecisions(cases, "swiglu", [](DeviceRun& run) {
+    Swiglu s;
+    s.batch = kRows, s.tokens = kTokens, s.keyDim = kKeyDim, s.hiddenDim = kHidden;
+    s.keepGateUp = true;
+    s.x = input(run, 1, kRows, kTokens, kKeyDim);
+    s.w02 = input(run, 2, kRows, 2 * kHidden, kKeyDim);
+    s.gateUp = output(run, 3, kRows, kTokens, 2 * kHidden);
+    s.hidden = output(run, 4, kRows, kTokens, kHidden);
+    run.device().swiglu(s);
+  });
+  for (const bool activationsOnly : {false, true}) {
+    for (const bool hasRates : {false, true}) {
+      addInPrecisions(cases,
+                      std::string("swiglu's gradient") + (activationsOnly ? ", activations" : "") +
+                          (hasRates ? ", with rates" : ""),
+                      [=](DeviceRun& run) {
+                        SwigluGradient s;
+                        s.batch = kRows, s.tokens = kTokens, s.keyDim = kKeyDim,
+                        s.valueDim = kValueDim;
+                        s.hiddenDim = kHidden;
+                        s.activationsOnly = activationsOnly;
+                        s.k = input(run, 1, kRows, kTokens, kKeyDim);
+                        s.v = input(run, 2, kRows, kTokens, kValueDim);
+                        s.w02 = input(run, 3, kRows, 2 * kHidden, kKeyDim);
+                        s.w1 = input(run, 4, kRows, kValueDim, kHidden);
+                        if (hasRates) s.rates = input(run, 5, kRows, kTokens, 3);
+                        s.gateUp = output(run, 6, kRows, kTokens, 2 * kHidden);
+                        s.dHidden = output(run, 7, kRows, kTokens, kHidden);
+                        run.device().swigluGradient(s);
+                      });
+    }
+  }
+}
+
+}  // namespace
+
+void addProductCases(DeviceCases* cases) {
+  addGemms(cases);
+  addSymmetricProducts(cases);
+  addSwiglus(cases);
+}
+
+}  // namespace fastweight::test
