@@ -48,10 +48,12 @@ export interface VideoSamplingOptions {
 /**
  * Reads a noisy window with what the cache holds of the clean windows before it; the cache stays.
  *
+ * @param model made by {@link videoDiffusion}
  * @param window [batch, frames, height, width, channels] of one window
  * @param time from 0 to 1000
  * @param context [batch, context tokens, textDim], for a model that has context
  * @returns the velocity noise - video, shaped as the window
+ * @throws FastWeightError ERR_ARGUMENT, ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_DISPOSED
  */
 export function readWindow(
   model: LayersModel,
@@ -60,6 +62,11 @@ export function readWindow(
   time: number,
   context?: Tensor3D,
 ): Tensor5D {
+  const [windowsInput, , contextInput] = model.inputs;
+  const size = windowsInput.shape.slice(2) as number[];
+  assertTensor('window', window, ['batch', ...size]);
+  assertAtLeast('time', time, 0);
+  assertContext(contextInput?.shape[2] ?? 0, window.shape[0], context);
   return tidy(() => {
     const [batch, ...picture] = window.shape;
     const windows: Tensor = reshape(window, [batch, 1, ...picture]);
@@ -73,6 +80,7 @@ export function readWindow(
  * Writes the next clean window into the cache: every layer's fast weights, keys and values.
  *
  * @param window, context as {@link readWindow} takes them
+ * @throws FastWeightError as {@link readWindow}; the cache is then as it was
  */
 export function writeWindow(
   model: LayersModel,
@@ -80,13 +88,16 @@ export function writeWindow(
   window: Tensor5D,
   context?: Tensor3D,
 ): void {
-  cache.writing = true;
-  try {
-    readWindow(model, cache, window, 0, context).dispose();
-  } finally {
-    cache.writing = false;
+  cache.write(() => readWindow(model, cache, window, 0, context).dispose());
+}
+
+/** Throws unless there is context exactly where a model has it, of the right shape. */
+function assertContext(textDim: number, batch: number, context?: Tensor3D): void {
+  if ((context !== undefined) !== textDim > 0) {
+    const expectation = textDim > 0 ? 'embeddings' : 'none, as the model has no context,';
+    throw expected('ERR_ARGUMENT', expectation, 'context', context ? 'embeddings' : 'none');
   }
-  cache.windows++;
+  if (context !== undefined) assertTensor('context', context, [batch, 'tokens', textDim]);
 }
 
 /** What a call of {@link sampleVideo} comes down to. */
@@ -125,11 +136,7 @@ function planOf(config: VideoDiffusionConfig, options: VideoSamplingOptions): Pl
       throw expected('ERR_RANGE', `at most ${frames} frames`, 'given', `${given.shape[1]}`);
     }
   }
-  if ((context !== undefined) !== textDim > 0) {
-    const expectation = textDim > 0 ? 'embeddings' : 'none, as the model has no context,';
-    throw expected('ERR_ARGUMENT', expectation, 'context', context ? 'embeddings' : 'none');
-  }
-  if (context !== undefined) assertTensor('context', context, [batch, 'tokens', textDim]);
+  assertContext(textDim, batch, context);
   if (negativeContext !== undefined) {
     assertTensor('negativeContext', negativeContext, context?.shape ?? []);
   }

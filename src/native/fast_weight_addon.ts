@@ -1,5 +1,9 @@
 import type { Handle } from './tensor_storage_addon';
 
+/** What a forward keeps for its backward. */
+export const scanMemories = ['auto', 'store', 'activations', 'recompute'] as const;
+export type ScanMemory = (typeof scanMemories)[number];
+
 /**
  * Sizes, program and options of a scan, and the handles of its tensors by name: q, k, v, rates,
  * momentum, and w0, w1, w2 alone and followed by Main, Momentum and Norm, for inputs as they are, for
@@ -16,7 +20,7 @@ export interface ScanFields extends Record<string, unknown> {
   program: Int32Array;
   weightNorm: 'post' | 'pre' | 'none';
   detachNorm: boolean;
-  memory: 'auto' | 'store' | 'recompute';
+  memory: ScanMemory;
   /** a, b, c of each step; empty for plain gradient steps */
   newtonSchulz: Float32Array;
   method: 'standard' | 'gram';

@@ -9,6 +9,7 @@ import {
 } from '../kernels/fast_weights/names';
 import { runByPosition } from '../kernels/run_by_position';
 import { expected } from '../native/errors';
+import { type ScanMemory, scanMemories } from '../native/fast_weight_addon';
 import {
   assertWeights,
   FastWeightState,
@@ -49,10 +50,11 @@ export interface FastWeightScanOptions {
   detachNorm?: boolean;
   /**
    * What the forward keeps for the backward: 'store' everything it computed, which is fastest;
-   * 'recompute' only the weights before each update, so that memory grows with updates and not with
-   * tokens. 'auto' (default) stores while a scan's share stays below 1/32 of the machine's memory.
+   * 'activations' all but Muon's iterates, which take most of the room; 'recompute' only the weights
+   * before each update, so that memory grows with updates and not with tokens. 'auto' (default)
+   * takes the first of these that needs at most 1/32 of the machine's memory (on a GPU 1/4 of its).
    */
-  memory?: 'auto' | 'store' | 'recompute';
+  memory?: ScanMemory;
 }
 
 export interface FastWeightScanResult {
@@ -243,7 +245,7 @@ export function attributesOf(options: FastWeightScanOptions) {
   assertChoice('weightNorm', weightNorm, ['post', 'pre', 'none']);
   const { newtonSchulzMethod: method = 'standard' } = options;
   assertChoice('newtonSchulzMethod', method, ['standard', 'gram']);
-  assertChoice('memory', memory, ['auto', 'store', 'recompute']);
+  assertChoice('memory', memory, scanMemories);
   return {
     weightNorm,
     memory,

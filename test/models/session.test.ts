@@ -312,6 +312,28 @@ test('memory and bytes stay flat over thousands of tokens', () => {
   model.dispose();
 });
 
+test.each([
+  [6, [3, 5, 5, 5]],
+  [1, [0, 0, 0, 0]],
+  [0, [3, 7, 8, 34]],
+])('with a window of %d the keys and values of %j tokens are kept', (windowSize, kept) => {
+  const model = modelOf({ windowSize, numLactHeads: 0 });
+  const session = model.startSession(2);
+  const calls = [
+    [3, 1],
+    [4, 2],
+    [1, 1],
+    [22, 30],
+  ];
+  calls.forEach(([first, second], at) => {
+    session.prefill([randomIds(first, new Random(1)), randomIds(second, new Random(2))]).dispose();
+    // In both of 2 layers, for 2 sequences, keys and values of 24 floats.
+    expect(session.bytes).toBe(2 * 2 * 2 * 24 * 4 * kept[at]);
+  });
+  session.dispose();
+  model.dispose();
+});
+
 test('dispose gives everything back', () => {
   const model = modelOf();
   model.logits(tf.tensor2d([[1]], undefined, 'int32')).dispose();

@@ -14,7 +14,7 @@ import {
 } from '../../src/models/video_sampling';
 import { randomNormal } from '../../src/ops/random';
 import { flowMatchingBatch } from '../../src/training/flow_matching';
-import { useNativeBackend } from '../support/operations';
+import { expectError, useNativeBackend } from '../support/operations';
 
 beforeAll(useNativeBackend);
 
@@ -106,6 +106,36 @@ test('a window that was written matters to the one after it', () => {
     };
     // The keys of b alone are seen in both: what differs is what the fast weights hold of a.
     expect(difference(after(a, b), after(b, b))).toBeGreaterThan(1e-3);
+  });
+  model.dispose();
+});
+
+test('a window that is refused leaves the cache as it was', () => {
+  const model = randomised({ ...config, textDim: 0 });
+  tf.tidy(() => {
+    const cache = new VideoCache();
+    const window = tf.randomNormal([1, 2, 4, 6, 2], 0, 1, 'float32', 1) as tf.Tensor5D;
+    writeWindow(model, cache, window);
+    const before = readWindow(model, cache, window, 500);
+    const { numTensors } = tf.memory();
+    const wrong = tf.zeros([1, 2, 4, 4, 2]) as tf.Tensor5D;
+    expectError(
+      () => writeWindow(model, cache, wrong),
+      'ERR_SHAPE',
+      /^Expected shape \[batch, 2, 4, 6, 2\] for window but got shape \[1,2,4,4,2\]/,
+    );
+    // Two rows where one was written: the first layer's fast weights refuse them.
+    const two = tf.tile(window, [2, 1, 1, 1, 1]);
+    expect(() => writeWindow(model, cache, two)).toThrow();
+    tf.dispose([wrong, two]);
+    expect([cache.windows, cache.writing, tf.memory().numTensors]).toEqual([1, false, numTensors]);
+    expect(difference(readWindow(model, cache, window, 500), before)).toBe(0);
+    expectError(
+      () => readWindow(model, cache, window, 500, tf.zeros([1, 3, 5]) as tf.Tensor3D),
+      'ERR_ARGUMENT',
+      /^Expected none, as the model has no context, for context but got embeddings/,
+    );
+    cache.dispose();
   });
   model.dispose();
 });
