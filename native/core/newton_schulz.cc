@@ -61,7 +61,8 @@ void NewtonSchulz::standardSteps(float*& x, float* y, float* out, float* grams) 
 
 void NewtonSchulz::gramSteps(float*& x, float* y, float* out, float* grams) const {
   // With G = x x^T every later iterate is Q x, where Q is a polynomial of G: a step multiplies Q by
-  // P = a I + b G + c G G and turns G into P G P. All of them are symmetric and commute.
+  // P = a I + b G + c G G and turns G into P G P. All of them are symmetric and commute. Errors of
+  // bfloat16's size would grow from step to step, so products stay more precise than that.
   constexpr size_t kRestart = 2;
   float* gram = grams;
   float* step = gram + gramFloats();
@@ -85,6 +86,7 @@ void NewtonSchulz::gramSteps(float*& x, float* y, float* out, float* grams) cons
       }
     }
     Gemm gemm;
+    gemm.precise = true;
     gemm.batch = batch_;
     gemm.m = gemm.k = shorter_;
     gemm.n = longer_;
@@ -187,6 +189,7 @@ void NewtonSchulz::normalise(const float* d, float* x, float* norms) const {
 
 void NewtonSchulz::gramOf(const float* x, float* gram) const {
   SymmetricProduct product;
+  product.precise = method_ == NewtonSchulzMethod::kGram;
   product.batch = batch_;
   product.n = shorter_;
   product.k = longer_;
@@ -198,6 +201,7 @@ void NewtonSchulz::gramOf(const float* x, float* gram) const {
 void NewtonSchulz::polynomialOf(const NewtonSchulzStep& coefficients, const float* gram,
                                 float* polynomial) const {
   SymmetricProduct product;
+  product.precise = method_ == NewtonSchulzMethod::kGram;
   product.batch = batch_;
   product.n = product.k = shorter_;
   product.alpha = coefficients.c;
@@ -209,6 +213,7 @@ void NewtonSchulz::polynomialOf(const NewtonSchulzStep& coefficients, const floa
 
 void NewtonSchulz::commutingProduct(const float* a, const float* b, float* c) const {
   SymmetricProduct product;
+  product.precise = method_ == NewtonSchulzMethod::kGram;
   product.batch = batch_;
   product.n = product.k = shorter_;
   product.a = packed(a, shorter_, shorter_);
