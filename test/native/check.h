@@ -30,6 +30,10 @@ class Random {
   uint64_t state_;
 };
 
+/// From now on the two below go through no instruction sets and fewer threads: for a device that
+/// knows neither.
+void checkBriefly();
+
 /// Runs `body` with every instruction set that this machine has.
 void forEachIsa(const std::function<void(const std::string& isa)>& body);
 

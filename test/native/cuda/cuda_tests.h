@@ -6,9 +6,12 @@
 namespace fastweight::test {
 
 void testEmulation();
+/// Memory, copies, markers, failures.
+void testRuntime(Device& device);
 
 /// Each adds cases that the CUDA device and the CPU device have to agree on.
 void addProductCases(DeviceCases* cases);
+void addPrimitiveCases(DeviceCases* cases);
 void addElementwiseCases(DeviceCases* cases);
 void addMovementCases(DeviceCases* cases);
 void addReduceCases(DeviceCases* cases);

@@ -15,8 +15,16 @@ int main(int argumentCount, char** arguments) {
   const fastweight::Status status = fastweight::cuda::CudaDevice::create(0, &cuda);
   expect(status.isOk(), "the emulated CUDA device", status.message());
   if (status.isOk()) {
+    if (argumentCount == 1) {
+      testRuntime(*cuda);
+      checkBriefly();
+      testGemm(*cuda);
+      testSymmetricProduct(*cuda);
+      testSwiglu(*cuda);
+    }
     DeviceCases cases;
     addProductCases(&cases);
+    addPrimitiveCases(&cases);
     addElementwiseCases(&cases);
     addMovementCases(&cases);
     addReduceCases(&cases);
