@@ -94,6 +94,10 @@ async function write(report: Report, { json, out, save }: Options): Promise<void
 }
 
 async function main(args: readonly string[]): Promise<number> {
+  if (args.some((arg) => arg.startsWith('--device'))) {
+    const { benchOnCuda } = await import('./cuda/bench_on_cuda.js');
+    return benchOnCuda(args);
+  }
   const options = parseOptions(args);
   if (options.help) {
     console.log(help);

@@ -39,6 +39,7 @@ rounds of a rival's time by ours: above 1, fastweight is faster.
   --case TEXT       only cases whose name has TEXT in it
   --threads N       threads of every contender (default: the cores, ${os.availableParallelism()})
   --rounds N        repetitions of each contender at most (default 15, quick 3)
+  --device cuda     a GPU instead, by its own clock; --device cuda --help says more
   --quick           small shapes, few rounds: shows that everything works, not how fast it is
   --profile         with --suite train-step: where a step's time goes, kernel by kernel
 
