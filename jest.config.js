@@ -1,3 +1,6 @@
+// Tests that name no backend run on the CPU, whatever this machine has; see test/cuda for the others.
+process.env.FASTWEIGHT_DEVICE ??= 'cpu';
+
 module.exports = {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],

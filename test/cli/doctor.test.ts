@@ -7,7 +7,11 @@ import { type DoctorReport, describe as describeReport, isWell } from '../../src
 const main = path.join(__dirname, '..', '..', 'dist', 'cli', 'main.js');
 
 function doctor(args: string[], environment: Record<string, string> = {}) {
-  const env = { ...process.env, FASTWEIGHT_CUDA_LIBRARY: '/nowhere/libfastweight_cuda.so' };
+  const env = {
+    ...process.env,
+    FASTWEIGHT_DEVICE: '',
+    FASTWEIGHT_CUDA_LIBRARY: '/nowhere/libfastweight_cuda.so',
+  };
   return spawnSync(process.execPath, [main, 'doctor', ...args], {
     encoding: 'utf8',
     env: { ...env, ...environment },

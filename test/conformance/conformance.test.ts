@@ -1,8 +1,9 @@
+import { nativeBackend } from '../support/native_backend';
 import { ignoredSpecs, otherBackendSpecs, pendingSpecs, publishedSpecs } from './ignored_specs';
 import { runSuite } from './run_suite';
 import type { SpecResult } from './suite';
 
-describe("tfjs-core's own suite on fastweight-cpu", () => {
+describe(`tfjs-core's own suite on ${nativeBackend}`, () => {
   let results: SpecResult[];
   const withStatus = (status: string) => results.filter((spec) => spec.status === status);
 

@@ -2,5 +2,6 @@
 // package registers.
 import { setTestEnvs } from '@tensorflow/tfjs-core/dist/jasmine_util';
 import '../../src/kernels/register';
+import { nativeBackend } from '../support/native_backend';
 
-setTestEnvs([{ name: 'fastweight-cpu', backendName: 'fastweight-cpu', isDataSync: true }]);
+setTestEnvs([{ name: nativeBackend, backendName: nativeBackend, isDataSync: true }]);

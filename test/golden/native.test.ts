@@ -2,15 +2,15 @@ import '../../src';
 import * as path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 
-import { cpuBackendName } from '../../src/backend/register';
 import { findCases, loadCase } from '../../src/verify/cases';
 import { nativeImplementation } from '../../src/verify/native_implementation';
 import { runCase } from '../../src/verify/run_case';
+import { nativeBackend } from '../support/native_backend';
 
 const files = findCases(path.join(__dirname, 'cases'));
 
 beforeAll(async () => {
-  await tf.setBackend(cpuBackendName);
+  await tf.setBackend(nativeBackend);
 });
 
 test('every case is there', () => {

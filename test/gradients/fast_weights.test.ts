@@ -2,13 +2,14 @@
 // final weights. The golden cases hold the same gradients to float64; these have other shapes.
 import * as tf from '@tensorflow/tfjs-core';
 import { type FastWeightScanOptions, fastWeightScan, newtonSchulz, programs } from '../../src';
+import { nativeBackend } from '../support/native_backend';
 import { normal3, uniform3 } from '../support/random_tensors';
 import { directionalError } from './gradient_check';
 
 const [rows, tokens, keyDim, hidden, valueDim] = [2, 36, 6, 9, 5];
 
 beforeAll(async () => {
-  await tf.setBackend('fastweight-cpu');
+  await tf.setBackend(nativeBackend);
 });
 
 const settings: [string, FastWeightScanOptions][] = [

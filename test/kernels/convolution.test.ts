@@ -1,6 +1,7 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { fallbackCounts, resetFallbackCounts } from '../../src/backend/host_fallback';
+import { nativeBackend } from '../support/native_backend';
 import { expectClose, expectNoLeak, normals, useNativeBackend } from '../support/operations';
 
 beforeAll(useNativeBackend);
@@ -64,7 +65,7 @@ test.each(Object.entries(cases))('%s is as on the host', async (_, each) => {
   expect(fallbackCounts()).toEqual({});
   await tf.setBackend('cpu');
   const wanted = run(each);
-  await tf.setBackend('fastweight-cpu');
+  await tf.setBackend(nativeBackend);
   wanted.forEach((values, at) => {
     tf.tidy(() => expectClose(tf.tensor(got[at]), [...values], 1e-6));
   });

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fallbackCounts, resetFallbackCounts } from '../../src/backend/host_fallback';
 import '../../src/kernels/register';
+import { nativeBackend } from '../support/native_backend';
 import { kernelCases } from './kernel_cases';
 
 interface Result {
@@ -49,7 +50,7 @@ describe('native kernels', () => {
 
   it.each(cases)("$name gives what tfjs's own backend gives, natively", ({ run, isSum }) => {
     const wanted = resultsOn('cpu', run);
-    const actual = resultsOn('fastweight-cpu', run);
+    const actual = resultsOn(nativeBackend, run);
     expect(fallbackCounts()).toEqual({});
     expect(actual.map(({ shape, dtype }) => ({ shape, dtype }))).toEqual(
       wanted.map(({ shape, dtype }) => ({ shape, dtype })),
@@ -64,7 +65,7 @@ describe('native kernels', () => {
     ['silu', (x: tf.Tensor) => tf.mul(x, tf.sigmoid(x))],
     ['gelu', (x: tf.Tensor) => tf.mul(tf.mul(x, 0.5), tf.add(1, tf.erf(tf.div(x, Math.SQRT2))))],
   ])('ends a product with %s, which tfjs has no name for', (activation, formula) => {
-    void tf.setBackend('fastweight-cpu');
+    void tf.setBackend(nativeBackend);
     tf.tidy(() => {
       const a = tf.linspace(-4, 4, 60).reshape([12, 5]) as tf.Tensor2D;
       const b = tf.linspace(-1, 1, 35).reshape([5, 7]) as tf.Tensor2D;
@@ -76,7 +77,7 @@ describe('native kernels', () => {
   });
 
   it('counts the kernels that run on the host', () => {
-    void tf.setBackend('fastweight-cpu');
+    void tf.setBackend(nativeBackend);
     tf.tidy(() => tf.topk(tf.tensor1d([3, 1, 2]), 2));
     expect(fallbackCounts()).toEqual({ TopK: 1 });
   });

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { FastWeightError } from '../../src/native/errors';
 import '../../src/kernels/register';
+import { nativeBackend } from '../support/native_backend';
 
 interface Memory extends tf.MemoryInfo {
   nativeTensors: number;
@@ -19,13 +20,13 @@ function codeOf(action: () => unknown): string | undefined {
   return undefined;
 }
 
-describe('memory of fastweight-cpu', () => {
+describe(`memory of ${nativeBackend}`, () => {
   let bytesAtStart: number;
 
   beforeAll(async () => {
     await tf.ready();
     bytesAtStart = memory().nativeBytes; // what other files of tests have left in this process
-    expect(tf.getBackend()).toBe('fastweight-cpu');
+    expect(tf.getBackend()).toBe(nativeBackend);
   });
 
   it('counts native tensors and bytes, once for tensors that share them', () => {
@@ -82,7 +83,7 @@ describe('memory of fastweight-cpu', () => {
     const x = tf.tensor1d([1, 2, 3]);
     await tf.setBackend('cpu');
     const y = tf.add(x, 1);
-    await tf.setBackend('fastweight-cpu');
+    await tf.setBackend(nativeBackend);
     expect(Array.from(tf.add(x, y).dataSync())).toEqual([3, 5, 7]);
     tf.disposeVariables();
     tf.dispose([x, y]);
@@ -123,7 +124,7 @@ describe('memory of fastweight-cpu', () => {
   it('is given back when the backend is disposed of', () => {
     const x = tf.ones([1000]);
     const backend = tf.backend();
-    tf.removeBackend('fastweight-cpu');
+    tf.removeBackend(nativeBackend);
     expect((backend.memory() as unknown as Memory).nativeBytes).toBe(bytesAtStart);
     expect(() => backend.readSync(x.dataId)).toThrow(FastWeightError);
   });

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { fastWeightScanOutput, programs } from '../../src';
 import type { FastWeightBackend } from '../../src/backend/fastweight_backend';
 import type { ScanMemory } from '../../src/native/fast_weight_addon';
+import { nativeBackend } from '../support/native_backend';
 import { normal3, uniform3 } from '../support/random_tensors';
 
 const [rows, chunk, width] = [2, 256, 32];
@@ -35,7 +36,7 @@ function peakBytes(tokens: number, memory: ScanMemory): number {
 }
 
 beforeAll(async () => {
-  await tf.setBackend('fastweight-cpu');
+  await tf.setBackend(nativeBackend);
 });
 
 test('a recomputing backward needs inputs, outputs, gradients, boundary states and a fixed workspace', () => {

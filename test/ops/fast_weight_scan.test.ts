@@ -9,6 +9,7 @@ import {
   programs,
 } from '../../src';
 import { relativeError } from '../../src/verify/compare';
+import { nativeBackend } from '../support/native_backend';
 import { normal3, uniform3 } from '../support/random_tensors';
 
 const [rows, tokens, keyDim, hidden, valueDim] = [2, 20, 6, 10, 8];
@@ -30,7 +31,7 @@ const weights = (): FastWeights => ({
 const program = programs.shiftedCausal(tokens, 8);
 
 beforeAll(async () => {
-  await tf.setBackend('fastweight-cpu');
+  await tf.setBackend(nativeBackend);
 });
 
 type Change = {
@@ -180,7 +181,7 @@ test('another backend is an ERR_DEVICE_UNAVAILABLE with the remedy', async () =>
     expect(() => scanWith({})).toThrow(/tf\.setBackend\('fastweight-cpu'\)/);
   } finally {
     tf.disposeVariables();
-    await tf.setBackend('fastweight-cpu');
+    await tf.setBackend(nativeBackend);
   }
 });
 

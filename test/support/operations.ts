@@ -3,12 +3,13 @@ import '../../src/kernels/register';
 import * as tf from '@tensorflow/tfjs-core';
 import { FastWeightError } from '../../src/native/errors';
 import { relativeError } from '../../src/verify/compare';
+import { nativeBackend } from './native_backend';
 
 /** The largest relative error of outputs and of gradients on random data. */
 export const tolerance = { output: 5e-7, gradient: 1e-6 };
 
 export async function useNativeBackend(): Promise<void> {
-  await tf.setBackend('fastweight-cpu');
+  await tf.setBackend(nativeBackend);
   await tf.ready();
 }
 
