@@ -36,10 +36,14 @@ async function main(args: string[]): Promise<number> {
   return exitCodes.ok;
 }
 
-/** Sequences of a few chunks, as many as make the same number of tokens a step. */
-function chunkStages(chunk: number, { chunkSteps, chunkTokens, window }: Settings): Stage[] {
+/** Sequences of a few chunks, as many as make the same number of tokens a step; then long ones. */
+function chunkStages(
+  chunk: number,
+  { chunkSteps, chunkTokens, chunkEnd, window }: Settings,
+): Stage[] {
   const tokens = Math.max(2 * chunk, 4 * window);
-  return [{ steps: chunkSteps, batch: Math.max(1, Math.round(chunkTokens / tokens)), tokens }];
+  const batch = Math.max(1, Math.round(chunkTokens / tokens));
+  return [{ steps: chunkSteps, batch, tokens }, chunkEnd];
 }
 
 function describeTask({ task, window, testTokens }: Settings): void {

@@ -8,7 +8,7 @@ Trains small models to recall values by their keys and measures how far back the
 attention alone, full attention, and fast weights beside the window, written by gradient steps, with
 momentum and with Muon; then Muon with chunks of 16 to 1024 tokens. Writes a table, charts and JSON.
 
-  --long          more pairs, more steps, every chunk size: over an hour on two cores
+  --long          trains on all distances that it measures, and with every chunk size
   --quick         tiny models and a few steps: a look at the experiment in seconds
   --out DIR       where results go, runs/recall by default
   --backend NAME  the tfjs backend, fastweight-cpu by default

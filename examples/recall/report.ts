@@ -53,6 +53,7 @@ export function distanceChart(
     xLabel: 'tokens since the pair was shown',
     yLabel: 'values recalled [%]',
     xScale: 'log',
+    legend: 'below',
     series: outcomes.map((outcome) => ({
       name: lineName(outcome),
       points: outcome.byDistance.map(({ from, to, accuracy }) => ({

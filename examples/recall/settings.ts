@@ -25,9 +25,11 @@ export interface Settings {
   testTokens: number;
   /** Chunks that fast weights with Muon are trained with, one model each. */
   chunks: number[];
-  /** Steps and tokens of a step of each of those. */
+  /** Their steps on sequences of a few chunks, and the tokens of a step. */
   chunkSteps: number;
   chunkTokens: number;
+  /** What follows, the same for all, so that each has seen the same distances. */
+  chunkEnd: Stage;
 }
 
 const task: RecallTask = { keys: 64, values: 64, fillers: 16, pairs: 8, queryShare: 0.5 };
@@ -53,16 +55,16 @@ export const defaultSettings: Settings = {
   chunks: [16, 64, 256, 1024],
   chunkSteps: 400,
   chunkTokens: 4096,
+  chunkEnd: { steps: 60, batch: 1, tokens: 2048 },
 };
 
-/** Twice the pairs, three times the steps, and every chunk size. */
+/** Trains on distances up to those that are measured, and with every chunk size. */
 export const longSettings: Settings = {
   ...defaultSettings,
-  task: { ...task, pairs: 16 },
   stages: [
-    { steps: 1000, batch: 8, tokens: 256 },
-    { steps: 400, batch: 4, tokens: 512 },
-    { steps: 400, batch: 2, tokens: 1024 },
+    ...defaultSettings.stages,
+    { steps: 100, batch: 1, tokens: 2048 },
+    { steps: 100, batch: 1, tokens: 4096 },
   ],
   chunks: [16, 32, 64, 128, 256, 512, 1024],
   chunkSteps: 600,
@@ -85,4 +87,5 @@ export const quickSettings: Settings = {
   chunks: [8, 16],
   chunkSteps: 3,
   chunkTokens: 32,
+  chunkEnd: { steps: 1, batch: 1, tokens: 48 },
 };

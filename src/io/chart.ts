@@ -14,6 +14,8 @@ export interface LineChart {
   readonly yLabel: string;
   /** 'log': equal steps to the right double x, which is then above 0. Default 'linear'. */
   readonly xScale?: 'linear' | 'log';
+  /** Over the lines, in the corner at the top right, or below the chart. Default 'over'. */
+  readonly legend?: 'over' | 'below';
   readonly series: readonly LineSeries[];
 }
 
@@ -49,7 +51,8 @@ function validate({ series, xScale }: LineChart): void {
   }
 }
 
-function specification({ title, xLabel, yLabel, xScale, series }: LineChart): Spec {
+function specification(chart: LineChart): Spec {
+  const { title, xLabel, yLabel, xScale, legend, series } = chart;
   const axis = { labelFontSize: 12, titleFontSize: 13, titlePadding: 8, grid: true };
   const position = { x: { scale: 'x', field: 'x' }, y: { scale: 'y', field: 'y' } };
   return {
@@ -95,7 +98,7 @@ function specification({ title, xLabel, yLabel, xScale, series }: LineChart): Sp
       {
         stroke: 'colour',
         symbolType: 'stroke',
-        orient: 'top-right',
+        ...(legend === 'below' ? { orient: 'bottom', columns: 2 } : { orient: 'top-right' }),
         labelFontSize: 12,
         labelLimit: width / 2,
       },

@@ -41,6 +41,12 @@ test('draws each series to scale, with axes, legend and title', async () => {
   ]);
 });
 
+test('a legend below leaves the lines to themselves', async () => {
+  const svg = await lineChartSvg({ ...chart, series: [falling, flat], legend: 'below' });
+  const [, y] = /mark-group role-legend[^>]*>.*?translate\([\d.]+,([\d.]+)\)/s.exec(svg) ?? [];
+  expect(Number(y)).toBeGreaterThan(400);
+});
+
 test('on a logarithmic scale equal steps to the right double x', async () => {
   const points = [1, 2, 4, 16].map((x) => ({ x, y: x }));
   const svg = await lineChartSvg({ ...chart, xScale: 'log', series: [{ name: 'a', points }] });
