@@ -68,8 +68,8 @@ function imagesOf(images: tf.Tensor5D): Image[] {
 }
 
 /**
- * A strip as PNG, for each scene two rows: context views, a gap, then the true views above what the
- * model renders from that context.
+ * A strip as PNG, for each scene two rows: four context views on the left, then the true views above
+ * what the model renders from that context.
  */
 export async function writeStrip(
   file: string,
@@ -82,10 +82,9 @@ export async function writeStrip(
     const given = context.slice(0, shownContexts).map((view) => scene.views[view].image);
     const [rendered, wanted] = [rendering, truth].map((images) => imagesOf(images).slice(0, 4));
     tf.dispose([rendering, truth]);
-    const beside = given.map(() => undefined);
     return [
-      [...given, undefined, ...wanted],
-      [...beside, undefined, ...rendered],
+      [given[0], given[1], undefined, ...wanted],
+      [given[2], given[3], undefined, ...rendered],
     ];
   });
   const { pixels, width, height } = canvasOf(rows, measured[0].scene.height);

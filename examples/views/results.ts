@@ -39,6 +39,7 @@ export function psnrChart({ measurements, measuredOn }: Results): Promise<string
     xLabel: 'step',
     yLabel: 'PSNR [dB]',
     series,
+    legend: 'below',
   });
 }
 

@@ -1,33 +1,13 @@
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import * as os from 'node:os';
 import * as path from 'node:path';
 import sharp from 'sharp';
 
 import { readSafetensors } from '../../src/io/safetensors';
+import { Example } from '../support/examples';
 
-const root = path.join(__dirname, '..', '..');
-const program = path.join(root, 'build', 'examples', 'examples', 'views', 'main.js');
+const example = new Example('views');
 
-let folder: string;
-
-beforeAll(() => {
-  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fastweight-views-'));
-  for (const script of ['build:ts', 'build:examples']) {
-    const built = spawnSync('npm', ['run', '-s', script], { cwd: root, encoding: 'utf8' });
-    if (built.status !== 0) throw new Error(`${script}:\n${built.stdout}${built.stderr}`);
-  }
-}, 300_000);
-
-afterAll(() => fs.rmSync(folder, { recursive: true }));
-
-function run(args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
-}
+afterAll(() => example.dispose());
 
 /** A scene in the published format: two views of a grey square. */
 async function writeScene(place: string, views: number): Promise<void> {
@@ -53,12 +33,12 @@ async function writeScene(place: string, views: number): Promise<void> {
 }
 
 test('trains on drawn scenes and leaves pictures, figures and weights', async () => {
-  const { status, stdout, stderr } = run(['--quick', '--out', 'drawn']);
-  expect([stderr, status]).toEqual(['', 0]);
-  expect(stdout).toMatch(/10 of 10 scenes drawn/);
-  expect(stdout).toMatch(/step 40\/40: \d+\.\d+ dB PSNR, \d+ tokens\/s, 0:00 left/);
-  expect(stdout).toMatch(/Rendered views of 2 unseen scenes:\n.*\n +1 +\d+\.\d\d +-?\d\.\d{3}\n/);
-  const at = (name: string) => path.join(folder, 'drawn', name);
+  const { code, out, errors } = await example.run(['--quick', '--out', 'drawn']);
+  expect([errors, code]).toEqual(['', 0]);
+  expect(out).toMatch(/10 of 10 scenes drawn/);
+  expect(out).toMatch(/step 40\/40: \d+\.\d+ dB PSNR, \d+ tokens\/s, 0:00 left/);
+  expect(out).toMatch(/Rendered views of 2 unseen scenes:\n.*\n +1 +\d+\.\d\d +-?\d\.\d{3}\n/);
+  const at = (name: string) => example.file('drawn', name);
   const results = JSON.parse(fs.readFileSync(at('results.json'), 'utf8'));
   expect(results).toMatchObject({ steps: 40, stepsSkipped: 0, measuredOn: '2 unseen scenes' });
   expect(results.losses).toHaveLength(40);
@@ -69,9 +49,9 @@ test('trains on drawn scenes and leaves pictures, figures and weights', async ()
   last.quality.forEach(({ psnr }: { psnr: number }, index: number) => {
     expect(psnr).toBeGreaterThan(first.quality[index].psnr + 1);
   });
-  // Two scenes, each with two rows of four context views, a gap and four targets.
+  // Two scenes, each with two rows of two context views, a gap and four targets.
   const strip = await sharp(at('strip.png')).metadata();
-  expect([strip.format, strip.width, strip.height]).toEqual(['png', 9 * 132 + 4, 4 * 132 + 4]);
+  expect([strip.format, strip.width, strip.height]).toEqual(['png', 7 * 132 + 4, 4 * 132 + 4]);
   const turntable = await sharp(at('turntable.gif'), { animated: true }).metadata();
   expect([turntable.format, turntable.pages, turntable.pageHeight]).toEqual(['gif', 6, 136]);
   expect(fs.readFileSync(at('psnr.svg'), 'utf8')).toMatch(/^<svg.*8 context views.*<\/svg>/s);
@@ -80,19 +60,12 @@ test('trains on drawn scenes and leaves pictures, figures and weights', async ()
 });
 
 test('trains on a folder in the published format', async () => {
-  await writeScene(path.join(folder, 'scene'), 14);
-  const { status, stdout, stderr } = run([
-    '--quick',
-    '--steps',
-    '3',
-    '--data',
-    'scene',
-    '--out',
-    'read',
-  ]);
-  expect([stderr, status]).toEqual(['', 0]);
-  expect(stdout).toMatch(/Rendered views of 7 held-out views of scene/);
-  expect(fs.existsSync(path.join(folder, 'read', 'turntable.gif'))).toBe(true);
+  await writeScene(example.file('scene'), 14);
+  const words = '--quick --steps 3 --data scene --out read'.split(' ');
+  const { code, out, errors } = await example.run(words);
+  expect([errors, code]).toEqual(['', 0]);
+  expect(out).toMatch(/Rendered views of 7 held-out views of scene/);
+  expect(fs.existsSync(example.file('read', 'turntable.gif'))).toBe(true);
 });
 
 test.each([
@@ -100,15 +73,15 @@ test.each([
   [['--steps', '2.5'], 2, /Expected a whole number for --steps but got '2.5'/],
   [['--backend', 'abacus'], 2, /Expected one of .* for --backend but got 'abacus'/],
   [['--data', 'nowhere'], 1, /^ERR_DATA: Expected a file that can be read for nowhere/],
-])('%j is refused', (args, wanted, message) => {
-  const { status, stderr } = run(args);
-  expect([status, stderr]).toEqual([wanted, expect.stringMatching(message)]);
+])('%j is refused', async (args, wanted, message) => {
+  const { code, errors } = await example.run(args);
+  expect([code, errors]).toEqual([wanted, expect.stringMatching(message)]);
 });
 
-test('--help tells every option', () => {
-  const { status, stdout } = run(['--help']);
-  expect(status).toBe(0);
+test('--help tells every option', async () => {
+  const { code, out } = await example.run(['--help']);
+  expect(code).toBe(0);
   for (const option of ['data', 'steps', 'quick', 'out', 'backend']) {
-    expect(stdout).toContain(`--${option}`);
+    expect(out).toContain(`--${option}`);
   }
 });
