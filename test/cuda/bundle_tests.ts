@@ -1,7 +1,9 @@
-// The tests that the bundle for GPU machines runs, on the backend that FASTWEIGHT_TEST_BACKEND names.
-import { runFiles } from '../support/harness';
+// The tests that the bundle for GPU machines runs, on the backend that FASTWEIGHT_TEST_BACKEND names:
+// each file in a process of its own, as jest isolates them.
+import { spawnSync } from 'node:child_process';
+import { runFile } from '../support/harness';
 
-const files = {
+const files: Readonly<Record<string, () => unknown>> = {
   'golden cases': () => require('../golden/native.test'),
   kernels: () => require('../kernels/native_kernels.test'),
   convolutions: () => require('../kernels/convolution.test'),
@@ -13,4 +15,16 @@ const files = {
   'tfjs-core': () => require('../conformance/conformance.test'),
 };
 
-void runFiles(files).then((code) => process.exit(code));
+/** Runs every file in a child; whether all passed. */
+function runAll(): boolean {
+  const failed = Object.keys(files).filter((name) => {
+    const args = [...process.execArgv, __filename, name];
+    return spawnSync(process.execPath, args, { stdio: 'inherit' }).status !== 0;
+  });
+  console.log(failed.length === 0 ? 'all passed' : `failed: ${failed.join(', ')}`);
+  return failed.length === 0;
+}
+
+const [name] = process.argv.slice(2);
+if (name === undefined) process.exitCode = runAll() ? 0 : 1;
+else void runFile(name, files[name]).then((passed) => process.exit(passed ? 0 : 1));

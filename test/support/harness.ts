@@ -1,5 +1,5 @@
-// Runs test files where jest is not: the bundle for GPU machines. It knows as much of jest as those
-// files use, with jest's own `expect`.
+// Runs a test file where jest is not: the bundle for GPU machines. It knows as much of jest as
+// those files use, with jest's own `expect`.
 import { expect } from 'expect';
 
 type Body = (...row: never[]) => unknown;
@@ -95,16 +95,11 @@ async function runBlock(block: Block): Promise<void> {
   await runAll(block.after);
 }
 
-/** Runs the tests of each file, which `load` defines, and prints the counts; 1 where one failed. */
-export async function runFiles(files: Readonly<Record<string, () => unknown>>): Promise<number> {
-  for (const [name, load] of Object.entries(files)) {
-    current = new Block(name);
-    const before = { ...counts };
-    await load();
-    await runBlock(current);
-    const passed = counts.passed - before.passed;
-    console.log(`${name}: ${passed} passed, ${counts.failed - before.failed} failed`);
-  }
-  console.log(`${counts.passed} passed, ${counts.failed} failed`);
-  return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
+/** Runs the tests that `load` defines and prints the counts; whether there were some and all passed. */
+export async function runFile(name: string, load: () => unknown): Promise<boolean> {
+  current = new Block(name);
+  await load();
+  await runBlock(current);
+  console.log(`${name}: ${counts.passed} passed, ${counts.failed} failed`);
+  return counts.failed === 0 && counts.passed > 0;
 }
