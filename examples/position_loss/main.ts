@@ -88,6 +88,7 @@ async function report(measured: Measured[], out: string): Promise<void> {
     xLabel: 'position [bytes]',
     yLabel: 'loss [bits per byte]',
     xScale: 'log',
+    legend: 'below',
     series: measured.map((each) => ({
       name: name(each),
       points: each.byPosition.map(({ from, to, bitsPerByte }) => ({

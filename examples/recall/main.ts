@@ -36,14 +36,12 @@ async function main(args: string[]): Promise<number> {
   return exitCodes.ok;
 }
 
-/** Sequences of a few chunks, as many as make the same number of tokens a step; then long ones. */
-function chunkStages(
-  chunk: number,
-  { chunkSteps, chunkTokens, chunkEnd, window }: Settings,
-): Stage[] {
+/** Sequences of a few chunks, the same number for every chunk size; then long ones. */
+function chunkStages(chunk: number, settings: Settings): Stage[] {
+  const { chunkSequences, chunkBatch, chunkTokens, chunkEnd, window } = settings;
   const tokens = Math.max(2 * chunk, 4 * window);
-  const batch = Math.max(1, Math.round(chunkTokens / tokens));
-  return [{ steps: chunkSteps, batch, tokens }, chunkEnd];
+  const batch = Math.min(chunkBatch, Math.max(1, Math.round(chunkTokens / tokens)));
+  return [{ steps: Math.ceil(chunkSequences / batch), batch, tokens }, chunkEnd];
 }
 
 function describeTask({ task, window, testTokens }: Settings): void {

@@ -25,8 +25,10 @@ export interface Settings {
   testTokens: number;
   /** Chunks that fast weights with Muon are trained with, one model each. */
   chunks: number[];
-  /** Their steps on sequences of a few chunks, and the tokens of a step. */
-  chunkSteps: number;
+  /** Sequences of a few chunks that each is trained on, and how many a step has at most. */
+  chunkSequences: number;
+  chunkBatch: number;
+  /** Tokens of a step, where the sequences are long. */
   chunkTokens: number;
   /** What follows, the same for all, so that each has seen the same distances. */
   chunkEnd: Stage;
@@ -53,7 +55,8 @@ export const defaultSettings: Settings = {
   testSequences: 32,
   testTokens: 4096,
   chunks: [16, 64, 256, 1024],
-  chunkSteps: 400,
+  chunkSequences: 3200,
+  chunkBatch: 8,
   chunkTokens: 4096,
   chunkEnd: { steps: 60, batch: 1, tokens: 2048 },
 };
@@ -67,7 +70,7 @@ export const longSettings: Settings = {
     { steps: 100, batch: 1, tokens: 4096 },
   ],
   chunks: [16, 32, 64, 128, 256, 512, 1024],
-  chunkSteps: 600,
+  chunkSequences: 4800,
 };
 
 /** The same job at a size that takes seconds; what it measures says nothing. */
@@ -85,7 +88,8 @@ export const quickSettings: Settings = {
   testSequences: 2,
   testTokens: 64,
   chunks: [8, 16],
-  chunkSteps: 3,
+  chunkSequences: 4,
+  chunkBatch: 2,
   chunkTokens: 32,
   chunkEnd: { steps: 1, batch: 1, tokens: 48 },
 };

@@ -1,3 +1,4 @@
+import '../kernels/register';
 import * as fs from 'node:fs';
 import { parseArgs } from 'node:util';
 import { namingFile, withFile } from '../io/byte_source';
@@ -19,7 +20,9 @@ but tensors and plain data is refused. 'module.' and '_orig_mod.' before names a
   --key KEY      which of the checkpoint's dicts holds the parameters, such as model or state.ema;
                  found by itself where there is one, or one of the usual names
   --model NAME   refuses tensors that are not the parameters of this model: ${modelNames.join(', ')}
-  --config FILE  the model's published config.json; left out, its published defaults
+  --config FILE  the model's config as JSON: of language-model and view-synthesis the published one,
+                 of video settings by the names of VideoDiffusionConfig; left out, its published
+                 defaults
 
 Exit code: 0 where OUT was written, 1 where it was not, 2 where the command line was wrong.`;
 
@@ -79,7 +82,7 @@ function parse(args: readonly string[]): Conversion {
 function checkOf(model: string, configFile: string | undefined): Conversion['check'] {
   const published = publishedModels.get(model);
   if (published === undefined) throw expected('ERR_ARGUMENT', 'a published model', 'model', model);
-  const table = published.table(configFile === undefined ? {} : readJson(configFile));
+  const table = published.table(configFile === undefined ? undefined : readJson(configFile));
   return (tensors, output) => {
     const differences = differencesFrom(published, table, tensors);
     if (differences.length === 0) return;

@@ -1,6 +1,11 @@
+import type { LayersModel } from '@tensorflow/tfjs-layers';
 import type { TensorLayout } from '../io/tensor_layout';
 import { fromPublishedConfig } from './language_model_config';
 import { languageModelParameters } from './language_model_parameters';
+import { namedParameters } from './named_parameters';
+import { videoDiffusion } from './video_diffusion';
+import { viewSynthesis } from './view_synthesis';
+import { fromPublishedViewSynthesisConfig } from './view_synthesis_config';
 
 /** A parameter's shape by its published name. */
 export type ParameterTable = ReadonlyMap<string, Pick<TensorLayout, 'shape'>>;
@@ -9,8 +14,8 @@ export type ParameterTable = ReadonlyMap<string, Pick<TensorLayout, 'shape'>>;
 export interface PublishedModel {
   /** Put before every name by some checkpoints, which loading a model drops. */
   readonly prefix: string;
-  /** @param config the published config, as read from JSON; published defaults where it is silent */
-  table(config: Record<string, unknown>): ParameterTable;
+  /** @param config the model's config, as read from JSON; left out, its published defaults */
+  table(config?: Record<string, unknown>): ParameterTable;
 }
 
 /** The models whose published weights load by name. */
@@ -19,10 +24,29 @@ export const publishedModels: ReadonlyMap<string, PublishedModel> = new Map([
     'language-model',
     {
       prefix: 'model.',
-      table: (config) => tableOf(languageModelParameters(fromPublishedConfig(config))),
+      table: (config = {}) => tableOf(languageModelParameters(fromPublishedConfig(config))),
     },
   ],
+  [
+    'view-synthesis',
+    {
+      prefix: '',
+      table: (config) =>
+        tableOfModel(viewSynthesis(config && fromPublishedViewSynthesisConfig(config))),
+    },
+  ],
+  // Its published config is spread over Python; this one has the names of VideoDiffusionConfig.
+  ['video', { prefix: '', table: (config = {}) => tableOfModel(videoDiffusion(config)) }],
 ]);
+
+/** The parameters of a model that was built to name them. */
+function tableOfModel(model: LayersModel): ParameterTable {
+  const table = new Map(
+    [...namedParameters(model)].map(([name, { shape }]) => [name, { shape: shape as number[] }]),
+  );
+  model.dispose();
+  return table;
+}
 
 function tableOf(parameters: readonly { name: string; shape: number[] }[]): ParameterTable {
   return new Map(parameters.map(({ name, shape }) => [name, { shape }]));

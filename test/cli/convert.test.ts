@@ -108,6 +108,51 @@ describe('--model', () => {
 });
 
 test.each([
+  [
+    'view-synthesis',
+    {
+      patch_size: 2,
+      dim: 4,
+      layers: 1,
+      block_config: [
+        { type: 'model.SelfAttention', length_dim: 'l', params: { head_dim: 4 } },
+        {
+          type: 'lact_ttt.FastWeightGluMLPMultihead',
+          length_dim: 'vl',
+          params: { head_dim: 4, inter_multi: 1 },
+        },
+      ],
+    },
+    /^missing: \S+ \[[\d, ]+\]$/m,
+  ],
+  [
+    'video',
+    {
+      channels: 2,
+      windowFrames: 1,
+      height: 2,
+      width: 2,
+      patchSize: [1, 1, 1],
+      dim: 12,
+      numLayers: 1,
+      numHeads: 1,
+      ffnDim: 4,
+      freqDim: 4,
+      textDim: 0,
+      fwHeadDim: 12,
+    },
+    /^missing: blocks\.0\.\S+ \[[\d, ]+\]$/m,
+  ],
+])('knows the parameters of %s', async (model, config, missing) => {
+  fs.writeFileSync(file('model.json'), JSON.stringify(config));
+  const args = ['--key', 'ema.shadow', '--model', model, '--config', file('model.json')];
+  const { code, err } = await run(checkpoint, file('none.safetensors'), ...args);
+  expect(err).toMatch(/^unknown: float32 \[3, 4\]$/m);
+  expect(err).toMatch(missing);
+  expect(code).toBe(1);
+});
+
+test.each([
   [['only-one'], 2, /Expected IN.pt and OUT.safetensors but got 1 names/],
   [['a', 'b', '--config', 'c'], 2, /Expected --model beside --config/],
   [['a', 'b', '--model', 'oracle'], 2, /Expected one of language-model.* but got 'oracle'/],
