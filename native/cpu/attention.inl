@@ -178,6 +178,75 @@ static inline ColumnTile columnTile(const AttentionShape& s, int64_t tokens, int
   return {item / tiles / s.heads, item / tiles % s.heads, first, left < kColumns ? left : kColumns};
 }
 
+/// Queries so few, as in decoding, that a tile of them would be mostly empty.
+constexpr int64_t kFewQueries = 4;
+/// Keys whose scores take the room of a tile.
+constexpr int64_t kScoredKeys = kStreamed * kColumns;
+
+/// sums [headDim] += scores [count] rows [count, headDim].
+static inline void accumulateRows(HeadRows x, int64_t first, int64_t count, int64_t headDim,
+                                  const float* scores, float* sums) {
+  constexpr int kRows = 8;
+  const float* row = x.data + first * x.stride;
+  int64_t r = 0;
+  for (; r + kRows <= count; r += kRows) {
+    const float* from = row + r * x.stride;
+    int64_t d = 0;
+    for (; d + kLanes <= headDim; d += kLanes) {
+      Lanes sum = load(sums + d);
+      for (int i = 0; i < kRows; ++i) sum += scores[r + i] * load(from + i * x.stride + d);
+      store(sums + d, sum);
+    }
+    for (; d < headDim; ++d) {
+      for (int i = 0; i < kRows; ++i) sums[d] += scores[r + i] * from[i * x.stride + d];
+    }
+  }
+  for (; r < count; ++r) {
+    for (int64_t d = 0; d < headDim; ++d) sums[d] += scores[r] * row[r * x.stride + d];
+  }
+}
+
+/// One query of the head of `at`, with the features of a key, not queries, side by side in lanes.
+static inline void attendOne(const Attention& a, const ColumnTile& at, int64_t query,
+                             float* scratch) {
+  const AttentionShape& s = a.shape;
+  const HeadRows q = headOf(a.q, s, at.b, at.h);
+  const HeadRows k = headOf(a.k, s, at.b, at.h);
+  const TokenRange keys = keysOf(s, at.b, query, 1);
+  float* scaled = scratch;
+  float* sums = scratch + s.headDim;
+  float* scores = scratch + 2 * s.headDim * kColumns;
+  for (int64_t d = 0; d < s.headDim; ++d) {
+    scaled[d] = s.scale * q.data[query * q.stride + d];
+    sums[d] = 0;
+  }
+  float maximum = std::numeric_limits<float>::lowest(), denominator = 0;
+  for (int64_t key = keys.begin; key < keys.end; key += kScoredKeys) {
+    const int64_t count = keys.end - key < kScoredKeys ? keys.end - key : kScoredKeys;
+    float largest = maximum;
+    for (int64_t r = 0; r < count; ++r) {
+      const float* row = k.data + (key + r) * k.stride;
+      scores[r] = sumOver(
+          s.headDim, [=](int64_t i) { return load(scaled + i) * load(row + i); },
+          [=](int64_t i) { return scaled[i] * row[i]; });
+      largest = scores[r] > largest ? scores[r] : largest;
+    }
+    const float factor = exponential(maximum - largest);
+    maximum = largest;
+    for (int64_t r = 0; r < count; ++r) scores[r] = exponential(scores[r] - largest);
+    const float added = sumOver(
+        count, [=](int64_t i) { return load(scores + i); }, [=](int64_t i) { return scores[i]; });
+    denominator = denominator * factor + added;
+    for (int64_t d = 0; d < s.headDim; ++d) sums[d] *= factor;
+    accumulateRows(headOf(a.v, s, at.b, at.h), key, count, s.headDim, scores, sums);
+  }
+  a.logSumExp[(at.b * s.heads + at.h) * s.queryTokens + query] =
+      maximum + static_cast<float>(std::log(static_cast<double>(denominator)));
+  float* output =
+      a.output.data + at.b * a.output.stride + query * a.output.leading + at.h * s.headDim;
+  for (int64_t d = 0; d < s.headDim; ++d) output[d] = sums[d] / denominator;
+}
+
 static void attention(const Attention& a, int64_t begin, int64_t end, float* scratch) {
   const AttentionShape& s = a.shape;
   const int64_t state = s.headDim * kColumns;
@@ -186,6 +255,10 @@ static void attention(const Attention& a, int64_t begin, int64_t end, float* scr
   float* tile = scratch + 2 * state;
   for (int64_t item = begin; item < end; ++item) {
     const ColumnTile at = columnTile(s, s.queryTokens, item);
+    if (s.queryTokens <= kFewQueries) {
+      for (int64_t query = 0; query < s.queryTokens; ++query) attendOne(a, at, query, scratch);
+      continue;
+    }
     const HeadRows q = headOf(a.q, s, at.b, at.h);
     const HeadRows k = headOf(a.k, s, at.b, at.h);
     const HeadRows v = headOf(a.v, s, at.b, at.h);
