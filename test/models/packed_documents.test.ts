@@ -100,10 +100,17 @@ describe.each(settings)('%s', (_name, options) => {
       }, variables);
       const error = relativeError(whole.value.dataSync(), apart.value.dataSync());
       expect(error).toBeLessThan(tolerance.output);
-      for (const { name } of variables) {
-        const [got, wanted] = [whole, apart].map(({ grads }) => grads[name].dataSync());
-        expect([name, relativeError(got, wanted) < tolerance.gradient]).toEqual([name, true]);
-      }
+      // Two float32 evaluations, as in language_model.test.ts: step-size biases, sums that nearly
+      // cancel, differ the most, and all gradients together as one that is right must.
+      const flat = [whole, apart].map(({ grads }) =>
+        variables.map(({ name }) => grads[name].dataSync()),
+      );
+      variables.forEach(({ name }, at) => {
+        const error = relativeError(flat[0][at], flat[1][at]);
+        expect([name, error < 1e-2]).toEqual([name, true]);
+      });
+      const [got, wanted] = flat.map((arrays) => arrays.flatMap((values) => [...values]));
+      expect(relativeError(got, wanted)).toBeLessThan(options.useMuon ? 5e-4 : 5e-6);
     });
     model.dispose();
   });
