@@ -15,7 +15,8 @@ and after. Writes the weights, the loss curve and the figures.
   --from FILE     what to start from, runs/demo/checkpoint.safetensors by default; its settings are
                   in it, or for other safetensors in --config
   --config FILE   the model's config.json, with the published names of settings
-  --text FILE     the text, in UTF-8; by default the chapters of Moby Dick that the demo keeps back
+  --text FILE     the text, in UTF-8; by default the quotations before Moby Dick's first
+                  chapter, which the demo leaves out
   --steps N       steps to train, 200 by default
   --rate R        learning rate after warm-up, 0.0005 by default; it falls to a tenth
   --quick         10 steps: a look at the example in seconds
@@ -27,7 +28,7 @@ export interface Options {
   help: boolean;
   from: string;
   config: string | undefined;
-  /** Left out: the demo's held-out chapters. */
+  /** Left out: the quotations before Moby Dick's first chapter. */
   text: string | undefined;
   steps: number;
   rate: number;

@@ -31,7 +31,7 @@ const leastBytes = 2000;
 
 /** @throws UsageError, FastWeightError ERR_CHECKPOINT or ERR_ARGUMENT */
 export function readStart({ from, config, text }: Options): Start {
-  const bytes = text === undefined ? loadMobyDick().heldOut : readText(text);
+  const bytes = text === undefined ? loadMobyDick().quotations : readText(text);
   if (bytes.length < leastBytes) {
     throw new UsageError(`Expected at least ${leastBytes} bytes of text but got ${bytes.length}`);
   }

@@ -10,6 +10,8 @@ export interface Book {
   train: Uint8Array;
   /** UTF-8 bytes of the chapters that are not. */
   heldOut: Uint8Array;
+  /** UTF-8 bytes of the etymology and the quotations that stand before the story. */
+  quotations: Uint8Array;
 }
 
 /** What stands before the story: lists and quotations, in other words than the chapters'. */
@@ -17,11 +19,17 @@ const frontMatter = ['Contents', 'Etymology', 'Extracts'];
 
 /** Herman Melville's "Moby Dick; Or, The Whale" (1851), chapter 1 to the epilogue. */
 export function loadMobyDick(): Book {
-  const chapters = mobyDick().filter(({ chapter }) => !frontMatter.includes(chapter));
-  const join = (held: boolean) =>
-    chapters
-      .filter(({ chapter }) => heldOutChapters.includes(chapter) === held)
-      .map(({ chapter, title, text }) => `${chapter}. ${title}\n\n${text.trim()}\n\n\n`)
-      .join('');
-  return { train: textBytes(join(false)), heldOut: textBytes(join(true)) };
+  const book = mobyDick();
+  const join = (wanted: (chapter: string) => boolean) =>
+    textBytes(
+      book
+        .filter(({ chapter }) => wanted(chapter))
+        .map(({ chapter, title, text }) => `${chapter}. ${title}\n\n${text.trim()}\n\n\n`)
+        .join(''),
+    );
+  return {
+    train: join((name) => !heldOutChapters.includes(name) && !frontMatter.includes(name)),
+    heldOut: join((name) => heldOutChapters.includes(name)),
+    quotations: join((name) => frontMatter.includes(name) && name !== 'Contents'),
+  };
 }

@@ -61,7 +61,7 @@ test('learns a text from published weights and leaves weights that load, a chart
   model.dispose();
 });
 
-test("goes on from the demo's checkpoint on the chapters it has not seen", async () => {
+test("goes on from the demo's checkpoint on the quotations it has not seen", async () => {
   const demo = new Example('language_model');
   const trained = await demo.run(['--quick', '--steps', '5', '--out', 'demo']);
   expect([trained.errors, trained.code]).toEqual(['', 0]);
