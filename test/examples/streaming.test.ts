@@ -1,39 +1,24 @@
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import * as os from 'node:os';
-import * as path from 'node:path';
 import sharp from 'sharp';
+import { Example } from '../support/examples';
 
-const root = path.join(__dirname, '..', '..');
-const example = path.join(root, 'build', 'examples', 'examples', 'streaming', 'main.js');
-let folder: string;
+const example = new Example('streaming');
 
-beforeAll(() => {
-  folder = fs.mkdtempSync(path.join(os.tmpdir(), 'fastweight-streaming-'));
-  for (const script of ['build:ts', 'build:examples']) {
-    const built = spawnSync('npm', ['run', '-s', script], { cwd: root, encoding: 'utf8' });
-    if (built.status !== 0) throw new Error(`${script}:\n${built.stdout}${built.stderr}`);
-  }
-});
-
-afterAll(() => fs.rmSync(folder, { recursive: true }));
-
-function run(args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [example, ...args], {
-    cwd: folder,
-    encoding: 'utf8',
-  });
-  return { status, stdout, stderr };
-}
+afterAll(() => example.dispose());
 
 test('reads a prompt in constant memory, and leaves charts, figures and a sample', async () => {
-  const { status, stdout, stderr } = run(['--quick', '--train-steps', '3', '--out', 'out']);
-  expect([stderr, status]).toEqual(['', 0]);
-  expect(stdout).toMatch(/Training a model for 3 steps/);
-  expect(stdout).toMatch(/4000 bytes: \d+ KiB held, \d\.\d+ ms a byte read, \d+\.\d+ ms a step/);
-  expect(stdout).toMatch(/The session holds \d+ KiB, at most \d+ KiB/);
-  const at = (name: string) => path.join(folder, 'out', name);
-  const { measured } = JSON.parse(fs.readFileSync(at('results.json'), 'utf8'));
+  const { code, out, errors } = await example.run([
+    '--quick',
+    '--train-steps',
+    '3',
+    '--out',
+    'out',
+  ]);
+  expect([errors, code]).toEqual(['', 0]);
+  expect(out).toMatch(/Training a model for 3 steps/);
+  expect(out).toMatch(/4000 bytes: \d+ KiB held, \d\.\d+ ms a byte read, \d+\.\d+ ms a step/);
+  expect(out).toMatch(/The session holds \d+ KiB, at most \d+ KiB/);
+  const { measured } = JSON.parse(example.text('out', 'results.json'));
   expect(measured).toHaveLength(50);
   expect(measured[49].tokens).toBe(4000);
   // From the second measurement on all windows and chunks are full.
@@ -42,16 +27,18 @@ test('reads a prompt in constant memory, and leaves charts, figures and a sample
     .map(({ sessionBytes, nativeBytes }: Record<string, number>) => [sessionBytes, nativeBytes]);
   expect(new Set(held.map(String)).size).toBe(1);
   for (const name of ['memory.svg', 'time.svg']) {
-    expect(fs.readFileSync(at(name), 'utf8')).toMatch(/^<svg.*bytes of the prompt read.*<\/svg>/s);
+    expect(example.text('out', name)).toMatch(/^<svg.*bytes of the prompt read.*<\/svg>/s);
   }
-  const { width, height } = await sharp(at('stream.png')).metadata();
+  const { width, height } = await sharp(example.file('out', 'stream.png')).metadata();
   expect([width > 700, height > 900]).toEqual([true, true]);
-  expect(Buffer.byteLength(fs.readFileSync(at('sample.txt')))).toBeGreaterThan(120);
+  expect(Buffer.byteLength(fs.readFileSync(example.file('out', 'sample.txt')))).toBeGreaterThan(
+    120,
+  );
   // The same seed writes the same; what it was trained on is the same, too.
-  const again = run(['--quick', '--train-steps', '3', '--out', 'again']);
-  expect(again.status).toBe(0);
-  const sample = fs.readFileSync(path.join(folder, 'again', 'sample.txt'));
-  expect(sample.equals(fs.readFileSync(at('sample.txt')))).toBe(true);
+  const again = await example.run(['--quick', '--train-steps', '3', '--out', 'again']);
+  expect(again.code).toBe(0);
+  const sample = fs.readFileSync(example.file('again', 'sample.txt'));
+  expect(sample.equals(fs.readFileSync(example.file('out', 'sample.txt')))).toBe(true);
 });
 
 test.each([
@@ -62,15 +49,15 @@ test.each([
     ['--checkpoint', 'a', '--train-steps', '2'],
     /Expected --checkpoint or --train-steps but got both/,
   ],
-])('%j is refused', (args, message) => {
-  const { status, stderr } = run(args);
-  expect([status, stderr]).toEqual([2, expect.stringMatching(message)]);
+])('%j is refused', async (args, message) => {
+  const { code, errors } = await example.run(args);
+  expect([code, errors]).toEqual([2, expect.stringMatching(message)]);
 });
 
-test('--help tells every option', () => {
-  const { status, stdout } = run(['--help']);
-  expect(status).toBe(0);
+test('--help tells every option', async () => {
+  const { code, out } = await example.run(['--help']);
+  expect(code).toBe(0);
   for (const option of ['tokens', 'checkpoint', 'train-steps', 'sample', 'seed', 'quick', 'out']) {
-    expect(stdout).toContain(`--${option}`);
+    expect(out).toContain(`--${option}`);
   }
 });
