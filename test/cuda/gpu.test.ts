@@ -11,7 +11,6 @@ const suites = [
   'test/conformance',
   'test/gradients',
   'test/memory/memory.test.ts',
-  'test/memory/scan_memory.test.ts',
   'test/kernels/native_kernels.test.ts',
   'test/kernels/convolution.test.ts',
   'test/ops',
