@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { parseOptionValues, positiveInteger, UsageError } from '../common/command_line';
 
-const defaultSteps = 7500;
+const defaultSteps = 4500;
 const quickSteps = 20;
 
 export const help = `usage: npm run example:video -- [options]
