@@ -55,8 +55,7 @@ results
   --save            writes them to bench/results, named by this CPU and the date
 
 Exit code: 0; 1 where a contender's results differ from ours or ours fail; 2 for a wrong command line.
-Goals that are missed are shown, and do not change it. There is no decode suite: models have no
-operation for one more token yet.`;
+Goals that are missed are shown, and do not change it.`;
 
 /** @throws UsageError */
 export function parseOptions(args: readonly string[]): Options {

@@ -33,7 +33,11 @@ export class FastWeightBackend extends KernelBackend {
   private readonly tensors = new Map<DataId, TensorData>();
   private disposed = false;
 
-  constructor(readonly addon: DeviceAddon) {
+  constructor(
+    readonly addon: DeviceAddon,
+    /** Whether the host reaches the device's memory by transfers alone. */
+    readonly isRemote = false,
+  ) {
     super();
   }
 

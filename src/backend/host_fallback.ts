@@ -11,6 +11,7 @@ import { backend_util, getKernel, getKernelsForBackend } from '@tensorflow/tfjs-
 import type { FastWeightBackend } from './fastweight_backend';
 
 const calls = new Map<string, number>();
+const warned = new Set<string>();
 
 /**
  * How often each kernel ran on the host since the start or the last `resetFallbackCounts()`:
@@ -46,6 +47,7 @@ export function runOnHost(
   backend: FastWeightBackend,
 ): TensorInfo | TensorInfo[] {
   calls.set(kernelName, (calls.get(kernelName) ?? 0) + 1);
+  if (backend.isRemote) warnOnce(kernelName);
   const host = hostBackend();
   const originals = new Map<DataId, TensorInfo>();
   const toHost = (tensor: TensorInfo): TensorInfo => {
@@ -67,6 +69,14 @@ export function runOnHost(
     backend: host,
   });
   return Array.isArray(results) ? results.map(toNative) : toNative(results);
+}
+
+function warnOnce(kernelName: string): void {
+  if (warned.has(kernelName)) return;
+  warned.add(kernelName);
+  backend_util.warn(
+    `fastweight: the GPU has no kernel ${kernelName}; it runs on the host, between two transfers`,
+  );
 }
 
 let sharedHostBackend: MathBackendCPU | undefined;

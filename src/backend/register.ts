@@ -28,7 +28,7 @@ const priorities = { cuda: 20, cpu: 10, absent: -1 } as const;
  * native one. Where one does not start, tfjs logs the reason and picks the next.
  */
 export function registerBackends(nativeKernels: ReadonlyMap<string, KernelFunc>): void {
-  const { kind, index } = deviceChoice();
+  const { kind, index } = deviceChoice(process.env.FASTWEIGHT_DEVICE);
   const hasCuda = kind === 'cuda' || (kind === 'auto' && hasCudaLibrary());
   registerBackend(
     cpuBackendName,
@@ -51,7 +51,7 @@ export function registerBackends(nativeKernels: ReadonlyMap<string, KernelFunc>)
 function startCuda(index: number): FastWeightBackend {
   const device = openCudaDevice(index);
   applyMatmulPrecision(device);
-  return new FastWeightBackend(device);
+  return new FastWeightBackend(device, true);
 }
 
 /**
@@ -64,7 +64,7 @@ export function cudaBackend(index: number): string {
   if (!Number.isSafeInteger(index) || index < 0) {
     throw expected('ERR_RANGE', 'a whole number of at least 0', 'index', String(index));
   }
-  const { kind, index: chosen } = deviceChoice();
+  const { kind, index: chosen } = deviceChoice(process.env.FASTWEIGHT_DEVICE);
   if (index === (kind === 'cuda' ? chosen : 0)) return cudaBackendName;
   const name = `${cudaBackendName}:${index}`;
   if (!Object.hasOwn(engine().registryFactory, name)) {

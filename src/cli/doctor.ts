@@ -37,7 +37,7 @@ export interface DoctorReport {
 
 /** Everything that `fastweight doctor` says. Throws ERR_ARGUMENT for a wrong FASTWEIGHT_DEVICE. */
 export function examine(): DoctorReport {
-  const chosen = deviceChoice();
+  const chosen = deviceChoice(process.env.FASTWEIGHT_DEVICE);
   return {
     version: packageVersion(),
     node: `${process.version} (${process.platform}-${process.arch})`,

@@ -8,11 +8,11 @@ export interface DeviceChoice {
 }
 
 /**
- * Reads FASTWEIGHT_DEVICE: `cpu`, `cuda`, or `cuda:1` for the second GPU.
+ * Reads the value of FASTWEIGHT_DEVICE: `cpu`, `cuda`, or `cuda:1` for the second GPU.
  *
  * @throws FastWeightError ERR_ARGUMENT for anything else
  */
-export function deviceChoice(text = process.env.FASTWEIGHT_DEVICE): DeviceChoice {
+export function deviceChoice(text: string | undefined): DeviceChoice {
   if (!text) return { kind: 'auto', index: 0 };
   if (text === 'cpu') return { kind: 'cpu', index: 0 };
   const match = /^cuda(?::(\d{1,3}))?$/.exec(text);
