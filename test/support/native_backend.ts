@@ -5,6 +5,6 @@ import { findBackend } from '@tensorflow/tfjs-core';
 export const nativeBackend = process.env.FASTWEIGHT_TEST_BACKEND ?? 'fastweight-cpu';
 
 // tfjs would go on with another backend, and the tests would say nothing of this one.
-if (findBackend(nativeBackend) === null) {
+if (!findBackend(nativeBackend)) {
   throw new Error(`Expected a backend that starts but got '${nativeBackend}'`);
 }
