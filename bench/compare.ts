@@ -20,11 +20,33 @@ export function relativeError(a: ArrayLike<number>, b: ArrayLike<number>): numbe
   return Math.sqrt(scale === 0 ? difference : difference / scale);
 }
 
+/**
+ * The results with the gradients of each linear map's weight and bias as one vector. Muon's update does
+ * not change when all step sizes of a matrix grow by one factor, so the gradient of a step-size bias is
+ * what rounding leaves of a sum that cancels; its error counts beside the terms of that sum.
+ */
+function byLinearMap(results: Tensors): Tensors {
+  const joined: Tensors = new Map();
+  const byName = [...results].sort(([a], [b]) => (a < b ? -1 : 1));
+  for (const [name, tensor] of byName) {
+    const map = name.replace(/^(gradient\..+)\.(weight|bias)$/, '$1');
+    const before = joined.get(map);
+    if (before === undefined) {
+      joined.set(map, tensor);
+      continue;
+    }
+    const data = Float32Array.from([...before.data, ...tensor.data]);
+    joined.set(map, { ...tensor, shape: [data.length], data });
+  }
+  return joined;
+}
+
 /** Compares the results of a contender with ours, tensor by tensor. */
 export function compare(theirs: Tensors, ours: Tensors, tolerance: Tolerance): Difference {
   const found: Difference = { outputs: 0, gradients: 0, problems: [] };
-  for (const [name, expected] of ours) {
-    const given = theirs.get(name);
+  const all = byLinearMap(theirs);
+  for (const [name, expected] of byLinearMap(ours)) {
+    const given = all.get(name);
     if (given === undefined || given.data.length !== expected.data.length) {
       found.problems.push(`${name} has ${given?.data.length ?? 'no'} elements`);
       continue;

@@ -43,3 +43,16 @@ test('what is missing, of another size or not a number is a problem', () => {
     'c is off by NaN of 0.01',
   ]);
 });
+
+test('the gradients of a linear map count together, in any order', () => {
+  const gradients = (bias: number) =>
+    new Map([
+      ['gradient.lr_proj.weight', tensor(3, 4)],
+      ['gradient.lr_proj.bias', tensor(bias)],
+    ]);
+  const turned = new Map([...gradients(0.3)].reverse());
+  expect(compare(turned, gradients(0.1), tolerance).problems).toEqual([]);
+  expect(compare(gradients(1.1), gradients(0.1), tolerance).problems).toEqual([
+    'gradient.lr_proj is off by 2.0e-1 of 0.1',
+  ]);
+});
