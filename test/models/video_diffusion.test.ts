@@ -11,24 +11,9 @@ import {
 import { velocityErrors, videoDiffusionLoss } from '../../src/models/video_loss';
 import { flowMatchingBatch } from '../../src/training/flow_matching';
 import { expectError, useNativeBackend } from '../support/operations';
+import { smallVideoConfig as config } from '../support/video_config';
 
 beforeAll(useNativeBackend);
-
-const config: Partial<VideoDiffusionConfig> = {
-  channels: 2,
-  windowFrames: 2,
-  height: 4,
-  width: 6,
-  patchSize: [1, 2, 2],
-  dim: 24,
-  numLayers: 2,
-  numHeads: 2,
-  ffnDim: 40,
-  freqDim: 16,
-  textDim: 5,
-  fwHeadDim: 12,
-  interMulti: 2,
-};
 
 const batchOf = (numRepeat = 1) =>
   tf.tidy(() => {

@@ -15,25 +15,11 @@ import {
 import { randomNormal } from '../../src/ops/random';
 import { flowMatchingBatch } from '../../src/training/flow_matching';
 import { expectError, useNativeBackend } from '../support/operations';
+import { smallVideoConfig } from '../support/video_config';
 
 beforeAll(useNativeBackend);
 
-const config: Partial<VideoDiffusionConfig> = {
-  channels: 2,
-  windowFrames: 2,
-  height: 4,
-  width: 6,
-  patchSize: [1, 2, 2],
-  dim: 24,
-  numLayers: 2,
-  numHeads: 2,
-  ffnDim: 40,
-  freqDim: 16,
-  textDim: 5,
-  fwHeadDim: 12,
-  interMulti: 2,
-  useMuon: true,
-};
+const config: Partial<VideoDiffusionConfig> = { ...smallVideoConfig, useMuon: true };
 
 /** A model none of whose branches is zero, as a new one's scale and head are. */
 function randomised(settings: Partial<VideoDiffusionConfig>): LayersModel {
