@@ -3,7 +3,8 @@
 # Needs Node 20 (or the one in this folder), CMake 3.18 and a C++17 compiler; no network.
 #
 #   sh run.sh doctor   what this machine has and which device works
-#   sh run.sh verify   golden cases, with their errors beside the tolerances
+#   sh run.sh verify   golden cases in float32 and, on a GPU, tf32 and bfloat16, with their errors
+#                      beside the tolerances; --precision P runs one of them
 #   sh run.sh test     golden cases, kernels, gradients, memory and tfjs-core's own suite
 #   sh run.sh bench    what the GPU reaches: bandwidth, products, scans, Newton-Schulz
 #
@@ -79,7 +80,16 @@ doctor)
   exec "$node" dist/cli/main.js doctor "$@"
   ;;
 verify)
-  exec "$node" dist/cli/main.js verify --backend "$(backend)" "$@"
+  chosen=$(backend)
+  case "$chosen $*" in
+  fastweight-cpu* | *--precision*) exec "$node" dist/cli/main.js verify --backend "$chosen" "$@" ;;
+  esac
+  status=0
+  for precision in float32 tf32 bfloat16; do
+    echo "verifying in $precision" >&2
+    "$node" dist/cli/main.js verify --backend "$chosen" --precision "$precision" "$@" || status=1
+  done
+  exit "$status"
   ;;
 test)
   chosen=$(backend)

@@ -15,7 +15,7 @@ export function matmulPrecision(): MatmulPrecision {
 /**
  * Lets matrix products on CUDA round their inputs: `tf32` keeps 10 bits of the mantissa, `bfloat16`
  * 7; both are several times faster than `float32`. Sums, fast-weight state and optimizers stay
- * float32, and so do all tensors. The CPU computes in float32 always.
+ * float32, and so do all tensors, camera rays and SSIM. The CPU computes in float32 always.
  *
  * @throws FastWeightError ERR_ARGUMENT
  */
@@ -26,6 +26,18 @@ export function setMatmulPrecision(precision: MatmulPrecision): void {
   }
   current = precision;
   for (const device of devices) device.setMatmulPrecision(matmulPrecisions[current]);
+}
+
+/** Runs `body` with float32 products, for steps that no rounding may reach, such as geometry. */
+export function withFloat32Products<Result>(body: () => Result): Result {
+  if (current === 'float32') return body();
+  const before = current;
+  setMatmulPrecision('float32');
+  try {
+    return body();
+  } finally {
+    setMatmulPrecision(before);
+  }
 }
 
 /** Makes a device that was just opened compute as the others do, from now on. */

@@ -16,6 +16,7 @@ import {
   type Tensor5D,
   tidy,
 } from '@tensorflow/tfjs-core';
+import { withFloat32Products } from '../backend/matmul_precision';
 import { l2Norm } from './norms';
 import { assertBackend, assertInteger, assertTensor } from './validate';
 
@@ -70,7 +71,7 @@ export function cameraRays(cameras: Cameras, height: number, width: number): Cam
     const y = broadcastTo(reshape(onPlane(height, 1, 3), [count, height, 1, 1]), grid);
     const inCamera = reshape(concat([x, y, ones(grid)], 3), [count, height * width, 3]);
     const rotation = slice(matrices, [0, 0, 0], [count, 3, 3]);
-    const inWorld = matMul(inCamera, rotation, false, true);
+    const inWorld = withFloat32Products(() => matMul(inCamera, rotation, false, true));
     const position = reshape(slice(matrices, [0, 0, 3], [count, 3, 1]), [count, 1, 3]);
     const origins = broadcastTo(position, [count, height * width, 3]);
     return {

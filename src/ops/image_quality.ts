@@ -15,6 +15,7 @@ import {
   tensor2d,
   tidy,
 } from '@tensorflow/tfjs-core';
+import { withFloat32Products } from '../backend/matmul_precision';
 import { expected } from '../native/errors';
 import { assertTensor } from './validate';
 
@@ -85,8 +86,11 @@ export function ssim(image: Tensor5D, reference: Tensor5D): Tensor2D {
     const [down, across] = [gaussianWindows(height), gaussianWindows(width)];
     const windows = (x: Tensor): Tensor => {
       const flat = reshape(x, [count * height, width]);
-      const rows = reshape(matMul(flat, across, false, true), [count, height, -1]);
-      return matMul(reshape(down, [1, ...down.shape]), rows);
+      // Variances are small differences of these: no rounding may reach them.
+      return withFloat32Products(() => {
+        const rows = reshape(matMul(flat, across, false, true), [count, height, -1]);
+        return matMul(reshape(down, [1, ...down.shape]), rows);
+      });
     };
     const [meanX, meanY] = [windows(image), windows(reference)];
     const meanProduct = mul(meanX, meanY);

@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
+import { matMul } from './products';
+
 /** Added to the score of a pair that must not attend: its softmax weight is exactly 0. */
 const masked = -1e30;
 
@@ -49,8 +51,8 @@ function softmaxAttention(
   const [batch, tokens, heads, headDim] = q.shape;
   const byHead = (x: tf.Tensor4D): tf.Tensor3D =>
     tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch * heads, x.shape[1], headDim]);
-  const scores = tf.matMul(tf.mul(byHead(q), 1 / Math.sqrt(headDim)), byHead(k), false, true);
+  const scores = matMul(tf.mul(byHead(q), 1 / Math.sqrt(headDim)), byHead(k), false, true);
   const weights = tf.softmax(mask === undefined ? scores : tf.add(scores, mask));
-  const output = tf.matMul(weights as tf.Tensor3D, byHead(v));
+  const output = matMul(weights as tf.Tensor3D, byHead(v));
   return tf.transpose(tf.reshape(output, [batch, heads, tokens, headDim]), [0, 2, 1, 3]);
 }

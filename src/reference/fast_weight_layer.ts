@@ -8,6 +8,7 @@ import { fastWeightScan } from './fast_weight_scan';
 import { fromRows, joinHeads, splitHeads, toRows } from './heads';
 import { l2Norm, rmsNorm } from './norms';
 import { linear, type Parameters, parameter } from './parameters';
+import { matMul } from './products';
 import { shiftedCausalProgram } from './programs';
 import { rotaryEmbedding } from './rotary';
 
@@ -28,7 +29,7 @@ function initialWeights(
     const left = parameter<tf.Tensor3D>(params, `${name}.w_left`);
     const right = parameter<tf.Tensor3D>(params, `${name}.w_right`);
     const identity = tf.eye(left.shape[1], right.shape[2]);
-    return tf.add(tf.matMul(left, right), tf.mul(0.5, identity));
+    return tf.add(matMul(left, right), tf.mul(0.5, identity));
   };
   const rows = (name: string): tf.Tensor3D => tf.tile(full(name), [batch, 1, 1]);
   return { w0: rows('w0'), w1: rows('w1'), w2: rows('w2') };

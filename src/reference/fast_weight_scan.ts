@@ -6,6 +6,7 @@ import type { Program, ProgramStep } from '../ops/programs';
 import { silu } from './activations';
 import { newtonSchulz } from './newton_schulz';
 import { detach, norm } from './norms';
+import { matMul } from './products';
 
 export interface ReferenceScanResult {
   /** [rows, tokens of all applies, valueDim]: every apply's result in program order */
@@ -25,26 +26,26 @@ function each(f: (name: (typeof names)[number]) => tf.Tensor): FastWeights {
 
 /** f(x) = w1 (silu(w0 x) * (w2 x)) on x [rows, tokens, keyDim] -> [rows, tokens, valueDim]. */
 export function fastWeightApply(w: FastWeights, x: tf.Tensor3D): tf.Tensor3D {
-  const gate = tf.matMul(x, w.w0, false, true);
-  const up = tf.matMul(x, w.w2, false, true);
-  return tf.matMul(tf.mul(silu(gate), up), w.w1, false, true);
+  const gate = matMul(x, w.w0, false, true);
+  const up = matMul(x, w.w2, false, true);
+  return matMul(tf.mul(silu(gate), up), w.w1, false, true);
 }
 
 /** Descent directions of -sum_t <f(k_t), v_t>, each token's share scaled by its step sizes. */
 function descent(w: FastWeights, k: tf.Tensor3D, v: tf.Tensor3D, rates: tf.Tensor3D): FastWeights {
   const [r0, r1, r2] = tf.split(rates, 3, 2);
-  const gate = tf.matMul(k, w.w0, false, true);
-  const up = tf.matMul(k, w.w2, false, true);
-  const dHidden = tf.matMul(v, w.w1);
+  const gate = matMul(k, w.w0, false, true);
+  const up = matMul(k, w.w2, false, true);
+  const dHidden = matMul(v, w.w1);
   const sigma = tf.sigmoid(gate);
   const activated = tf.mul(gate, sigma);
   const slope = tf.mul(sigma, tf.add(1, tf.mul(gate, tf.sub(1, sigma))));
   const dGate = tf.mul(tf.mul(dHidden, up), slope);
   const dUp = tf.mul(dHidden, activated);
   return {
-    w0: tf.matMul(tf.mul(dGate, r0), k, true, false) as tf.Tensor3D,
-    w1: tf.matMul(v, tf.mul(tf.mul(activated, up), r1), true, false) as tf.Tensor3D,
-    w2: tf.matMul(tf.mul(dUp, r2), k, true, false) as tf.Tensor3D,
+    w0: matMul(tf.mul(dGate, r0), k, true, false) as tf.Tensor3D,
+    w1: matMul(v, tf.mul(tf.mul(activated, up), r1), true, false) as tf.Tensor3D,
+    w2: matMul(tf.mul(dUp, r2), k, true, false) as tf.Tensor3D,
   };
 }
 

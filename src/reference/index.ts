@@ -2,6 +2,7 @@
 import { fastWeightScan } from './fast_weight_scan';
 import { evaluateLanguageModel } from './language_model';
 import { newtonSchulz } from './newton_schulz';
+import { type ProductRounding, withProductRounding } from './products';
 import { evaluateVideoLayer } from './video_layer';
 import { evaluateViewSynthesis } from './view_synthesis';
 
@@ -16,6 +17,7 @@ export {
 } from './language_model';
 export * from './newton_schulz';
 export { l2Norm, layerNorm, rmsNorm } from './norms';
+export { type ProductRounding, withProductRounding } from './products';
 export { shiftedCausalProgram } from './programs';
 export { rotaryEmbedding } from './rotary';
 export { videoRotaryEmbedding } from './rotary_axes';
@@ -43,3 +45,18 @@ export const referenceImplementation: Implementation = {
   evaluateVideoLayer,
   evaluateViewSynthesis,
 };
+
+/** The reference with the operands of every matrix product rounded. */
+export function roundedReference(rounding: ProductRounding): Implementation {
+  const inRounding =
+    <Args extends unknown[], Result>(operation: (...args: Args) => Result) =>
+    (...args: Args): Result =>
+      withProductRounding(rounding, () => operation(...args));
+  return {
+    fastWeightScan: inRounding(fastWeightScan),
+    newtonSchulz: inRounding(newtonSchulz),
+    evaluateLanguageModel: inRounding(evaluateLanguageModel),
+    evaluateVideoLayer: inRounding(evaluateVideoLayer),
+    evaluateViewSynthesis: inRounding(evaluateViewSynthesis),
+  };
+}

@@ -5,6 +5,7 @@ import { silu } from './activations';
 import { fastWeightLayer } from './fast_weight_layer';
 import { rmsNorm } from './norms';
 import { linear, type Parameters, parameter, within } from './parameters';
+import { matMul } from './products';
 
 /** down(silu(gate x) * up x) on x [batch, tokens, hiddenSize]. */
 function gatedMlp(params: Parameters, x: tf.Tensor3D): tf.Tensor3D {
@@ -43,7 +44,7 @@ export function languageModel(
       ? embeddings
       : parameter<tf.Tensor2D>(all, 'lm_head.weight');
     const flat = tf.reshape(x, [batch * tokens, hiddenSize]) as tf.Tensor2D;
-    return tf.reshape(tf.matMul(flat, head, false, true), [batch, tokens, vocabSize]);
+    return tf.reshape(matMul(flat, head, false, true), [batch, tokens, vocabSize]);
   });
 }
 

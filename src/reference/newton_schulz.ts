@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import type { NewtonSchulzSchedule, NewtonSchulzTriple } from '../ops/newton_schulz_schedule';
 import { norm } from './norms';
+import { matMul } from './products';
 
 const you5: readonly NewtonSchulzTriple[] = [
   [4.0848, -6.8946, 2.927],
@@ -50,9 +51,9 @@ export function newtonSchulz(
     let y = tall ? tf.transpose(x, [0, 2, 1]) : x;
     y = tf.div(y, tf.add(norm(y, [1, 2]), epsilon));
     for (const [a, b, c] of triples) {
-      const gram = tf.matMul(y, y, false, true);
-      const polynomial = tf.add(tf.mul(b, gram), tf.mul(c, tf.matMul(gram, gram)));
-      y = tf.add(tf.mul(a, y), tf.matMul(polynomial, y)) as tf.Tensor3D;
+      const gram = matMul(y, y, false, true);
+      const polynomial = tf.add(tf.mul(b, gram), tf.mul(c, matMul(gram, gram)));
+      y = tf.add(tf.mul(a, y), matMul(polynomial, y)) as tf.Tensor3D;
     }
     return tall ? tf.transpose(y, [0, 2, 1]) : y;
   });

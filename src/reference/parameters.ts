@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 
+import { matMul } from './products';
+
 /** The named parameters under one prefix of a model. */
 export interface Parameters {
   all: Record<string, tf.Tensor>;
@@ -31,7 +33,7 @@ export function linear(
   const [batch, tokens, width] = x.shape;
   const weight = parameter<tf.Tensor2D>(params, `${name}.weight`);
   const flat = tf.reshape(x, [batch * tokens, width]) as tf.Tensor2D;
-  let y: tf.Tensor = tf.matMul(flat, weight, false, true);
+  let y: tf.Tensor = matMul(flat, weight, false, true);
   if (bias) y = tf.add(y, parameter(params, `${name}.bias`));
   return tf.reshape(y, [batch, tokens, weight.shape[0]]);
 }

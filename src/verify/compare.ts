@@ -8,6 +8,8 @@ export interface Comparison {
   /** ||actual - expected|| / ||expected||, or ||actual|| where all expected values are 0. */
   error: number;
   tolerance: number;
+  /** In reduced precision, the worst error of the plain evaluations, of which tolerances are multiples. */
+  plainError?: number;
   actual: Sample;
   expected: Sample;
 }
@@ -68,13 +70,15 @@ export function holds({ error, tolerance }: Comparison): boolean {
 
 /** A sentence on one comparison: first values of both sides and the share of the tolerance used. */
 export function describeComparison(comparison: Comparison): string {
-  const { name, group, error, tolerance, actual, expected } = comparison;
+  const { name, group, error, tolerance, plainError, actual, expected } = comparison;
   const values = ({ shape, first }: Sample) =>
     `[${shape.join(', ')}] ${first.map((value) => value.toPrecision(8)).join(' ')}`;
   const used = ((100 * error) / tolerance).toFixed(0);
   const verdict = holds(comparison) ? 'ok' : 'FAILED';
+  const plain =
+    plainError === undefined ? '' : ` (plain evaluations: ${plainError.toExponential(2)})`;
   return [
-    `${group} ${name}: error ${error.toExponential(2)}, ${used}% of ${tolerance} ${verdict}`,
+    `${group} ${name}: error ${error.toExponential(2)}, ${used}% of ${tolerance}${plain} ${verdict}`,
     `  actual   ${values(actual)}`,
     `  expected ${values(expected)}`,
   ].join('\n');

@@ -4,7 +4,7 @@ import type { HostTensor } from '../io/safetensors';
 import type { Implementation } from '../reference';
 import type { GoldenCase } from './cases';
 import { type Comparison, type Computed, compare, describeComparison, holds } from './compare';
-import type { Tolerance } from './contract';
+import { reducedContract, type Tolerance } from './contract';
 import { type CaseRunner, runners } from './runners';
 
 /** What one case gave. */
@@ -52,14 +52,18 @@ function median(values: number[]): number {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+function medianGradientOf({ comparisons }: Pick<CaseReport, 'comparisons'>): number {
+  const gradients = comparisons.filter(({ group }) => group === 'gradient');
+  return median(gradients.map(({ error }) => error));
+}
+
 function judge(report: CaseReport, tolerance: Tolerance): CaseReport {
   const faults = report.comparisons.filter((comparison) => !holds(comparison));
   const messages = faults.map(describeComparison);
   const { medianGradient: bound } = tolerance;
   let medianGradient: number | undefined;
   if (bound !== undefined) {
-    const gradients = report.comparisons.filter(({ group }) => group === 'gradient');
-    medianGradient = median(gradients.map(({ error }) => error));
+    medianGradient = medianGradientOf(report);
     if (!(medianGradient <= bound)) {
       messages.push(`median gradient error ${medianGradient.toExponential(2)} over ${bound}`);
     }
@@ -106,4 +110,29 @@ export async function runCase(
   } catch (error) {
     return { ...empty, status: 'error', message: (error as Error).message };
   }
+}
+
+/**
+ * A case's report judged by the contract of reduced precision: each error beside the worst that plain
+ * evaluations of the same case make of that result.
+ *
+ * @param plain reports on the same case, of at least one evaluation
+ */
+export function judgeBeside(plain: readonly CaseReport[], report: CaseReport): CaseReport {
+  if (report.tolerance === undefined) return report;
+  const fault = plain.find(({ tolerance }) => tolerance === undefined);
+  if (fault !== undefined) {
+    return { ...report, status: 'error', message: `plain evaluation: ${fault.message}` };
+  }
+  const comparisons = report.comparisons.map((comparison, at) => {
+    const plainError = Math.max(...plain.map((each) => each.comparisons[at].error));
+    const allowed = reducedContract[comparison.group] * plainError;
+    return { ...comparison, plainError, tolerance: Math.max(allowed, comparison.tolerance) };
+  });
+  const tolerance: Tolerance = { ...report.tolerance };
+  if (tolerance.medianGradient !== undefined) {
+    const allowed = reducedContract.gradient * Math.max(...plain.map(medianGradientOf));
+    tolerance.medianGradient = Math.max(allowed, tolerance.medianGradient);
+  }
+  return judge({ ...report, comparisons }, tolerance);
 }

@@ -54,6 +54,18 @@ test('runs on the native device unless told otherwise', async () => {
   expect(out).toMatch(/^1 passed, 0 failed on tfjs backend 'fastweight-cpu'$/m);
 });
 
+test.each([
+  ['reference', /on the tfjs backend 'cpu' but got 'bfloat16'/],
+  ['fastweight-cpu', /Expected float32 for the matmul precision of device cpu but got/],
+])('reduced precision is refused by %s, which has float32 alone', async (backend, message) => {
+  copyCase('scan_causal_gd');
+  const asked = ['--backend', backend, '--precision', 'bfloat16'];
+  const { code, out, err } = await verify(...asked, '--cases', folder);
+  expect([code, out]).toEqual([1, '']);
+  expect(err).toMatch(/^ERR_ARGUMENT/);
+  expect(err).toMatch(message);
+});
+
 test('ends in 1 and shows both sides where a case fails', async () => {
   copyCase('scan_causal_gd');
   spoil(copyCase('newton_schulz_you5_16x16'));
@@ -88,6 +100,7 @@ test('ends in 1 where there is no case', async () => {
 
 test.each([
   [['--backend', 'abacus'], /^Expected one of .* for --backend but got 'abacus'/],
+  [['--precision', 'half'], /^Expected one of float32, tf32, bfloat16 for --precision but/],
   [['--speed'], /--speed/],
   [['--cases'], /--cases/],
   [['folder'], /folder/],

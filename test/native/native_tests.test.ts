@@ -1,19 +1,19 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import * as path from 'node:path';
-
-const root = path.join(__dirname, '..', '..');
-const build = path.join(root, 'build', 'native_tests');
+import { root } from '../support/bundle';
+import {
+  buildNativeTests,
+  emulatedCuda,
+  hasEmulation,
+  nativeTestsFolder,
+} from '../support/emulated_cuda';
 
 function run(environment: Record<string, string> = {}, name = 'fastweight_native_tests') {
-  const program = path.join(build, name);
+  const program = path.join(nativeTestsFolder, name);
   return spawnSync(program, { encoding: 'utf8', env: { ...process.env, ...environment } });
 }
 
-beforeAll(() => {
-  const settings = ['-DCMAKE_BUILD_TYPE=Release', '-DFASTWEIGHT_BUILD_TESTS=ON'];
-  execFileSync('cmake', ['-S', root, '-B', build, ...settings]);
-  execFileSync('cmake', ['--build', build, '--parallel', '2']);
-}, 600_000);
+beforeAll(() => buildNativeTests(), 600_000);
 
 test('every check of the C++ tests passes', () => {
   const { status, stdout } = run();
@@ -36,7 +36,6 @@ test('an instruction set that this machine lacks is reported, and the best one i
   expect(stdout).toContain(`environment isa: ${best}`);
 });
 
-const hasEmulation = process.platform === 'linux';
 for (const sanitizer of ['', '_address']) {
   const how = sanitizer === '' ? '' : ', under an address sanitizer';
   (hasEmulation ? test : test.skip)(
@@ -55,16 +54,11 @@ for (const sanitizer of ['', '_address']) {
 (hasEmulation ? test : test.skip)(
   'golden cases pass on the CUDA device under emulation',
   () => {
-    const libraries = path.join(build, 'test', 'native', 'cuda_emulation');
     const main = path.join(root, 'dist', 'cli', 'main.js');
     const args = [main, 'verify', '--backend', 'fastweight-cuda'];
     const { status, stdout } = spawnSync(process.execPath, args, {
       encoding: 'utf8',
-      env: {
-        ...process.env,
-        FASTWEIGHT_CUDA_LIBRARY: path.join(libraries, 'libfastweight_cuda_emulated.so'),
-        FASTWEIGHT_CUBLAS_LIBRARY: path.join(libraries, 'libfastweight_cublas_emulation.so'),
-      },
+      env: emulatedCuda() as NodeJS.ProcessEnv,
     });
     expect(stdout).toMatch(/^[1-9]\d* passed, 0 failed on tfjs backend 'fastweight-cuda'$/m);
     expect(status).toBe(0);

@@ -7,11 +7,16 @@ import * as tf from '@tensorflow/tfjs-core';
 
 import { writeSafetensors } from '../../src/io/safetensors';
 import { FastWeightError } from '../../src/native/errors';
-import { type Implementation, referenceImplementation } from '../../src/reference';
+import {
+  type Implementation,
+  referenceImplementation,
+  roundedReference,
+} from '../../src/reference';
 import { loadCase } from '../../src/verify/cases';
 import { relativeError } from '../../src/verify/compare';
+import { contract } from '../../src/verify/contract';
 import { formatLine } from '../../src/verify/format';
-import { runCase } from '../../src/verify/run_case';
+import { type CaseReport, judgeBeside, runCase } from '../../src/verify/run_case';
 import { verify } from '../../src/verify/verify';
 
 const cases = path.join(__dirname, '../golden/cases');
@@ -79,6 +84,71 @@ test('a computation that throws is an error of its case alone', async () => {
   const report = await runCase(golden('ops/newton_schulz_you5_16x16'), throwing);
   expect(report).toMatchObject({ status: 'error', message: 'no such kernel' });
   expect(tf.memory().numTensors).toBe(before);
+});
+
+describe('beside plain evaluations', () => {
+  const name = 'ops/scan_causal_muon';
+  const rounded = (gridScale: number) =>
+    runCase(golden(name), roundedReference({ precision: 'bfloat16', gridScale }));
+
+  test('the worst of them sets the tolerance, 2 times of outputs and 3 times of gradients', async () => {
+    const plain = [await rounded(1), await rounded(1.4)];
+    const report = judgeBeside(plain, await rounded(1.2));
+    expect(report).toMatchObject({ status: 'passed', message: '' });
+    report.comparisons.forEach((comparison, at) => {
+      const errors = plain.map(({ comparisons }) => comparisons[at].error);
+      const factor = comparison.group === 'output' ? 2 : 3;
+      expect(comparison.plainError).toBe(Math.max(...errors));
+      expect(comparison.tolerance).toBe(factor * Math.max(...errors));
+    });
+    expect(formatLine(report)).toMatch(/^passed .* of .*, plain \d\.\de-\d w\d .*, plain/);
+  });
+
+  test('an error beyond that fails and shows the plain one', async () => {
+    const tf32 = await runCase(golden(name), roundedReference({ precision: 'tf32' }));
+    const report = judgeBeside([tf32], await rounded(1));
+    expect(report.status).toBe('failed');
+    expect(report.message).toMatch(/^output output: error .* \(plain evaluations: \S+\) FAILED$/m);
+    expect(report.message).toMatch(/^gradient q: error/m);
+  });
+
+  test("float32's tolerance is the least", async () => {
+    const exact = await runCase(golden(name), referenceImplementation);
+    const { comparisons } = judgeBeside([exact], exact);
+    const held = comparisons.map(({ group, tolerance }) => [group, tolerance]);
+    expect(held).toContainEqual(['output', contract.operationWithMuon.output]);
+    expect(judgeBeside([exact], exact).status).toBe('passed');
+  });
+
+  test('the median over gradients is held to theirs', async () => {
+    const [first, second] = [exactModel(1e-2), exactModel(4e-2)];
+    expect(judgeBeside([first], second)).toMatchObject({
+      status: 'failed',
+      message: expect.stringMatching(/median gradient error 4\.00e-2 over 0\.03/),
+    });
+  });
+
+  /** A report on a model whose gradients are all this far off. */
+  function exactModel(error: number): CaseReport {
+    const sample = { shape: [1], first: [1] };
+    const gradient = { group: 'gradient', error, tolerance: 1.5e-3 } as const;
+    return {
+      ...{ name: 'model', kind: 'language_model', status: 'failed', message: '' },
+      tolerance: contract.modelWithMuon,
+      comparisons: [{ ...gradient, name: 'w0', actual: sample, expected: sample }],
+    };
+  }
+
+  test('one that does not compute is an error, and so is a report on nothing', async () => {
+    const wrong = { ...golden(name), settings: {} };
+    const broken = await runCase(wrong, referenceImplementation);
+    const whole = await rounded(1);
+    expect(judgeBeside([whole, broken], whole)).toMatchObject({
+      status: 'error',
+      message: expect.stringMatching(/^plain evaluation: Expected/),
+    });
+    expect(judgeBeside([whole], broken)).toBe(broken);
+  });
 });
 
 describe('a folder', () => {
