@@ -189,14 +189,16 @@ class Forward {
     bool first = true;
     engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
       tileGradient(index, start, tokens);
-      Gemm d02 = engine_.weightProduct(tokens, 2 * shape().hiddenDim, shape().keyDim, gateUp_,
-                                       engine_.k().at(start), sum.w02(), first ? 0.0f : 1.0f);
-      Gemm d1 =
+      const float beta = first ? 0.0f : 1.0f;
+      Gemm weights[2] = {
+          engine_.weightProduct(tokens, 2 * shape().hiddenDim, shape().keyDim, gateUp_,
+                                engine_.k().at(start), sum.w02(), beta),
           engine_.weightProduct(tokens, shape().valueDim, shape().hiddenDim, engine_.v().at(start),
-                                hidden_, sum.w1(), first ? 0.0f : 1.0f);
-      if (first && !separate && engine_.hasMomentum()) d02.betas = d1.betas = betas_;
-      device_.gemm(d02);
-      device_.gemm(d1);
+                                hidden_, sum.w1(), beta)};
+      if (first && !separate && engine_.hasMomentum()) {
+        for (Gemm& each : weights) each.betas = betas_;
+      }
+      device_.gemms(2, weights);
       first = false;
     });
     if (!separate) return;

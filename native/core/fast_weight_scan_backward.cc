@@ -204,10 +204,11 @@ class Backward {
       hiddenBackward(index, start, tokens, cotangent);
       device_.gemm(engine_.tokenProduct(tokens, key, 2 * hidden, gateUp_, current_.w02(), false,
                                         dq.at(start), 1));
-      device_.gemm(
-          engine_.weightProduct(tokens, 2 * hidden, key, gateUp_, q, liveCotangent_.w02(), 1));
-      device_.gemm(engine_.weightProduct(tokens, value, hidden, cotangent, dHidden_,
-                                         liveCotangent_.w1(), 1));
+      const Gemm weights[2] = {
+          engine_.weightProduct(tokens, 2 * hidden, key, gateUp_, q, liveCotangent_.w02(), 1),
+          engine_.weightProduct(tokens, value, hidden, cotangent, dHidden_, liveCotangent_.w1(),
+                                1)};
+      device_.gemms(2, weights);
     });
   }
 
@@ -345,10 +346,12 @@ class Backward {
       values.a2 = dHiddenCotangent_;
       values.b2 = current_.w1();
       device_.gemm(values);
-      device_.gemm(engine_.weightProduct(tokens, 2 * hidden, key, gateUpCotangent_, k,
-                                         liveCotangent_.w02(), 1));
-      device_.gemm(engine_.weightProduct(tokens, value, hidden, v, dHiddenCotangent_,
-                                         liveCotangent_.w1(), 1));
+      const Gemm weights[2] = {
+          engine_.weightProduct(tokens, 2 * hidden, key, gateUpCotangent_, k, liveCotangent_.w02(),
+                                1),
+          engine_.weightProduct(tokens, value, hidden, v, dHiddenCotangent_, liveCotangent_.w1(),
+                                1)};
+      device_.gemms(2, weights);
     });
   }
 

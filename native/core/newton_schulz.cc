@@ -37,11 +37,13 @@ void NewtonSchulz::forward(const float* d, float* out, float* workspace) const {
   float* y = x + matrixFloats();
   float* grams = y + matrixFloats();
   normalise(d, x, workspace);
+  device_.beginProducts();
   if (method_ == NewtonSchulzMethod::kGram) {
     gramSteps(x, y, out, grams);
   } else {
     standardSteps(x, y, out, grams);
   }
+  device_.endProducts();
   if (turns_) {
     reorient(x, out, true);
   } else if (schedule_.empty()) {
@@ -53,8 +55,9 @@ void NewtonSchulz::forward(const float* d, float* out, float* workspace) const {
 
 void NewtonSchulz::standardSteps(float*& x, float* y, float* out, float* grams) const {
   for (size_t i = 0; i < schedule_.size(); ++i) {
-    const bool endsInOut = i + 1 == schedule_.size() && !turns_;
-    step(schedule_[i], x, grams, grams + gramFloats(), endsInOut ? out : y);
+    const bool isLast = i + 1 == schedule_.size();
+    step(schedule_[i], x, grams, grams + gramFloats(), isLast && !turns_ ? out : y,
+         isLast ? Reader::kProductsThenAll : Reader::kProducts);
     std::swap(x, y);
   }
 }
@@ -71,11 +74,10 @@ void NewtonSchulz::gramSteps(float*& x, float* y, float* out, float* grams) cons
   float* spareGram = spare + gramFloats();
   for (size_t start = 0, end; start < schedule_.size(); start = end) {
     end = start == 0 && schedule_.size() > kRestart ? kRestart : schedule_.size();
-    gramOf(x, gram);
+    gramOf(x, gram, Reader::kProducts);
     for (size_t i = start; i < end; ++i) {
       float* polynomial = i == start ? total : step;
-      polynomialOf(schedule_[i], gram, polynomial);
-      device_.addDiagonal(batch_, shorter_, schedule_[i].a, polynomial);
+      polynomialOf(schedule_[i], gram, polynomial, schedule_[i].a, Reader::kProducts);
       if (i + 1 < end) {
         commutingProduct(polynomial, gram, spareGram);
         commutingProduct(spareGram, polynomial, gram);
@@ -87,6 +89,7 @@ void NewtonSchulz::gramSteps(float*& x, float* y, float* out, float* grams) cons
     }
     Gemm gemm;
     gemm.precise = true;
+    gemm.forProducts = end < schedule_.size();
     gemm.batch = batch_;
     gemm.m = gemm.k = shorter_;
     gemm.n = longer_;
@@ -104,12 +107,15 @@ void NewtonSchulz::forwardKeeping(const float* d, float* out, float* iterates) c
   float* x = iterates + normFloats();
   float* gram = x + static_cast<int64_t>(schedule_.size() + 1) * matrixFloats();
   normalise(d, x, iterates);
+  device_.beginProducts();
   for (size_t i = 0; i < schedule_.size(); ++i) {
     const bool endsInOut = i + 1 == schedule_.size() && !turns_;
-    step(schedule_[i], x, gram, gram + gramFloats(), endsInOut ? out : x + matrixFloats());
+    step(schedule_[i], x, gram, gram + gramFloats(), endsInOut ? out : x + matrixFloats(),
+         Reader::kAll);
     x += matrixFloats();
     gram += 2 * gramFloats();
   }
+  device_.endProducts();
   if (turns_) reorient(x, out, true);
 }
 
@@ -126,6 +132,7 @@ void NewtonSchulz::backward(const float* iterates, const float* outCotangent, fl
     reorient(outCotangent, spare, false);
     yCotangent = spare;
   }
+  device_.beginProducts();
   for (size_t i = schedule_.size(); i-- > 0;) {
     const float* gram = grams + static_cast<int64_t>(2 * i) * gramFloats();
     stepBackward(schedule_[i], xs + static_cast<int64_t>(i) * matrixFloats(), gram,
@@ -133,6 +140,7 @@ void NewtonSchulz::backward(const float* iterates, const float* outCotangent, fl
     yCotangent = xCotangent;
     std::swap(xCotangent, spare);
   }
+  device_.endProducts();
   int64_t matrix = 0, offset = 0;
   for (const NewtonSchulzMatrices& group : groups_) {
     FrobeniusNormaliseBackward normalise;
@@ -187,8 +195,9 @@ void NewtonSchulz::normalise(const float* d, float* x, float* norms) const {
   }
 }
 
-void NewtonSchulz::gramOf(const float* x, float* gram) const {
+void NewtonSchulz::gramOf(const float* x, float* gram, Reader reader) const {
   SymmetricProduct product;
+  product.forProducts = reader == Reader::kProducts;
   product.precise = method_ == NewtonSchulzMethod::kGram;
   product.batch = batch_;
   product.n = shorter_;
@@ -199,8 +208,10 @@ void NewtonSchulz::gramOf(const float* x, float* gram) const {
 }
 
 void NewtonSchulz::polynomialOf(const NewtonSchulzStep& coefficients, const float* gram,
-                                float* polynomial) const {
+                                float* polynomial, float diagonal, Reader reader) const {
   SymmetricProduct product;
+  product.diagonal = diagonal;
+  product.forProducts = reader == Reader::kProducts;
   product.precise = method_ == NewtonSchulzMethod::kGram;
   product.batch = batch_;
   product.n = product.k = shorter_;
@@ -213,7 +224,7 @@ void NewtonSchulz::polynomialOf(const NewtonSchulzStep& coefficients, const floa
 
 void NewtonSchulz::commutingProduct(const float* a, const float* b, float* c) const {
   SymmetricProduct product;
-  product.precise = method_ == NewtonSchulzMethod::kGram;
+  product.precise = product.forProducts = true;
   product.batch = batch_;
   product.n = product.k = shorter_;
   product.a = packed(a, shorter_, shorter_);
@@ -223,10 +234,12 @@ void NewtonSchulz::commutingProduct(const float* a, const float* b, float* c) co
 }
 
 void NewtonSchulz::step(const NewtonSchulzStep& coefficients, const float* x, float* gram,
-                        float* polynomial, float* y) const {
-  gramOf(x, gram);
-  polynomialOf(coefficients, gram, polynomial);
+                        float* polynomial, float* y, Reader reader) const {
+  const Reader inner = reader == Reader::kAll ? Reader::kAll : Reader::kProducts;
+  gramOf(x, gram, inner);
+  polynomialOf(coefficients, gram, polynomial, 0, inner);
   Gemm gemm;
+  gemm.forProducts = reader == Reader::kProducts;
   gemm.batch = batch_;
   gemm.m = gemm.k = shorter_;
   gemm.n = longer_;
@@ -248,7 +261,7 @@ void NewtonSchulz::stepBackward(const NewtonSchulzStep& coefficients, const floa
   product.batch = batch_;
   product.n = shorter_;
   product.k = longer_;
-  product.symmetrise = true;
+  product.symmetrise = product.forProducts = true;
   product.a = dy;
   product.b = xView;
   product.c = packed(inner, shorter_, shorter_);

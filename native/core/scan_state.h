@@ -106,11 +106,11 @@ class ScanEngine {
   /// body(start, tokens) for each tile of [start, end).
   template <typename Body>
   void forTiles(const ProgramStep& step, Body body) const {
-    device.beginTiles();
+    device.beginProducts();
     for (int64_t start = step.start; start < step.end; start += tile) {
       body(start, step.end - start < tile ? step.end - start : tile);
     }
-    device.endTiles();
+    device.endProducts();
   }
 
   /// A product of `tokens` tokens by weights, over all rows.

@@ -48,7 +48,6 @@ class CpuDevice final : public Device {
   void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
 
   // vector.cc
-  void addDiagonal(int64_t batch, int64_t n, float value, float* matrices) override;
   void axpby(int64_t count, float alpha, const float* x, float beta, float* y) override;
   void scaleRows(int64_t batch, int64_t count, const float* scales, float* y) override;
   void sumRows(int64_t batch, int64_t count, int64_t stride, const float* x, float* out) override;

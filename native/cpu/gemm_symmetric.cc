@@ -90,6 +90,9 @@ void CpuDevice::symmetricProduct(const SymmetricProduct& s) {
     // Tiles that cross the diagonal wrote above it, but inside this block's square.
     int64_t below = row;
     if (row == column) {
+      if (s.diagonal != 0) {
+        for (int64_t i = 0; i < columns; ++i) product.c[i * s.c.leading + i] += s.diagonal;
+      }
       mirrorSquare(columns, product.c, s.c.leading);
       below = row + columns;
     }

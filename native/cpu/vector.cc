@@ -11,12 +11,6 @@ constexpr int64_t kGrain = 16384;
 
 }  // namespace
 
-void CpuDevice::addDiagonal(int64_t batch, int64_t n, float value, float* matrices) {
-  for (int64_t b = 0; b < batch; ++b) {
-    for (int64_t i = 0; i < n; ++i) matrices[(b * n + i) * n + i] += value;
-  }
-}
-
 void CpuDevice::axpby(int64_t count, float alpha, const float* x, float beta, float* y) {
   parallelFor(count, kGrain, [=](int64_t begin, int64_t end) {
     if (beta == 0) {

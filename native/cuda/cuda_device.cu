@@ -86,6 +86,7 @@ CudaDevice::CudaDevice(int index)
       memory_(stream_),
       staging_(stream_),
       products_(stream_, memory_),
+      tileProducts_(stream_),
       operands_(stream_, memory_) {}
 
 Status CudaDevice::create(int index, std::unique_ptr<Device>* device) {

@@ -6,11 +6,12 @@
 
 #include <memory>
 
-#include "cuda/bfloat16_operands.h"
+#include "cuda/reduced_operands.h"
 #include "cuda/device_memory.h"
 #include "cuda/host_staging.h"
 #include "cuda/matrix_products.h"
 #include "cuda/stream.h"
+#include "cuda/tile_products.h"
 #include "fastweight/device.h"
 
 namespace fastweight::cuda {
@@ -36,6 +37,7 @@ class CudaDevice final : public Device {
 
   // gemm.cu
   void gemm(const Gemm&) override;
+  void gemms(int64_t count, const Gemm* products) override;
 
   // symmetric_product.cu
   void symmetricProduct(const SymmetricProduct&) override;
@@ -47,8 +49,8 @@ class CudaDevice final : public Device {
   void swigluGradientBackward(const SwigluGradientBackward&) override;
   int64_t tileTokens(int64_t rows, int64_t hiddenDim) const override;
   size_t keptBytesLimit() const override;
-  void beginTiles() override;
-  void endTiles() override;
+  void beginProducts() override;
+  void endProducts() override;
 
   // normalise.cu
   void frobeniusNormalise(const FrobeniusNormalise&) override;
@@ -62,7 +64,6 @@ class CudaDevice final : public Device {
   void dotRows(int64_t batch, int64_t count, const float* x, const float* y, float* out) override;
 
   // vector.cu
-  void addDiagonal(int64_t batch, int64_t n, float value, float* matrices) override;
   void axpby(int64_t count, float alpha, const float* x, float beta, float* y) override;
   void scaleRows(int64_t batch, int64_t count, const float* scales, float* y) override;
   void sumRows(int64_t batch, int64_t count, int64_t stride, const float* x, float* out) override;
@@ -133,14 +134,34 @@ class CudaDevice final : public Device {
   explicit CudaDevice(int index);
 
   // gemm.cu
-  /// op(a) op(b) of `g` in the precision that is set. Its operands have no data where there was no
-  /// memory to round them to.
+  /// What an operand of a product is rounded to: 32 bits stay.
+  Element operandElement(bool precise) const;
+  /// Whether products' results may be kept in 16 bits where only products read them.
+  bool reducesResults() const;
+  /// Operand a, or b, of `g` in `element`; without data where there was no memory to round it to.
+  Operand leftOf(const Gemm& g, const ConstMatrices& a, Element element);
+  Operand rightOf(const Gemm& g, const ConstMatrices& b, Element element);
+  /// op(a) op(b) of `g` in the precision that is set.
   Product productOf(const Gemm& g, const ConstMatrices& a, const ConstMatrices& b, float beta,
                     const ConstMatrices& addend);
+  /// gemm() with operands, addend and result in 16 bits.
+  void reducedGemm(const Gemm& g);
+  /// c = scale addend, or a scale a matrix.
+  void scaleAddend(const Gemm& g, const ConstMatrices& addend);
+  /// Whether gemms() takes this one in a launch with others.
+  bool isWeightProduct(const Gemm& g) const;
+
+  // symmetric_product.cu
+  void reducedSymmetricProduct(const SymmetricProduct& s);
+  void multiplyBlocks(const SymmetricProduct& s);
 
   // swiglu.cu
   /// Whether what only products read is written as bfloat16.
   bool producesBfloat16() const;
+  /// Whether our own products make the hidden layer.
+  bool multipliesHidden(int64_t keyDim, int64_t hiddenDim) const;
+  /// The product [g | u] of `g`.
+  GateUpProduct gateUpOf(const Gemm& g, int64_t hiddenDim);
   /// c = op(a) op(b) of `g`, all bfloat16.
   void multiplyToBfloat16(const Gemm& g, const Operand& c);
   /// scaleSwigluGradient() from activations of type In.
@@ -151,7 +172,8 @@ class CudaDevice final : public Device {
   DeviceMemory memory_;
   HostStaging staging_;
   MatrixProducts products_;
-  Bfloat16Operands operands_;
+  TileProducts tileProducts_;
+  ReducedOperands operands_;
   MatmulPrecision precision_ = MatmulPrecision::kFloat32;
 };
 

@@ -1,6 +1,11 @@
-// Batched products by cuBLASLt, in the precision that is set, and what comes before and behind.
+// Batched products in the precision that is set, by cuBLASLt or, where several go together, by our
+// own kernels, and what comes before and behind.
+#include <algorithm>
+#include <type_traits>
+
 #include "cuda/cuda_device.h"
 #include "cuda/matrix_rows.cuh"
+#include "cuda/reduced.cuh"
 #include "fastweight/elementwise_functions.h"
 
 namespace fastweight::cuda {
@@ -8,21 +13,29 @@ namespace {
 
 Operand operandOf(const ConstMatrices& view) { return {view.data, view.leading, view.stride}; }
 
+/// A batch of matrices of T, as ConstMatrices is one of float32.
+template <typename T>
+struct Entries {
+  const T* data;
+  int64_t leading, stride;
+};
+
 /// y = scale x, with a scale a matrix where `scales` is set. x is not read where the scale is 0.
+template <typename From>
 struct ScaleMatrices {
   const float* scales;
   float scale;
-  ConstMatrices x;
+  std::conditional_t<std::is_same_v<From, float>, ConstMatrices, Entries<From>> x;
   Matrices y;
 
   struct Columns {
     float scale;
-    const float* x;
+    const From* x;
     float* y;
     template <int width>
     __device__ void at(int64_t j) const {
       Pack<float, width> values = {};
-      if (scale != 0) values = load<width>(x + j);
+      if (scale != 0) values = loadFloats<width>(x + j);
       for (float& value : values.value) value *= scale;
       store(y + j, values);
     }
@@ -80,6 +93,26 @@ struct ApplyEpilogue {
 
 }  // namespace
 
+Element CudaDevice::operandElement(bool precise) const {
+  if (precision_ != MatmulPrecision::kBfloat16) return Element::kFloat32;
+  return precise ? Element::kFloat16 : Element::kBfloat16;
+}
+
+bool CudaDevice::reducesResults() const {
+  return precision_ == MatmulPrecision::kBfloat16 && operands_.inProducts() &&
+         tileProducts_.areAvailable();
+}
+
+Operand CudaDevice::leftOf(const Gemm& g, const ConstMatrices& a, Element element) {
+  if (element == Element::kFloat32) return operandOf(a);
+  return operands_.of(element, a, g.batch, g.transposeA ? g.k : g.m, g.transposeA ? g.m : g.k);
+}
+
+Operand CudaDevice::rightOf(const Gemm& g, const ConstMatrices& b, Element element) {
+  if (element == Element::kFloat32) return operandOf(b);
+  return operands_.of(element, b, g.batch, g.transposeB ? g.n : g.k, g.transposeB ? g.k : g.n);
+}
+
 Product CudaDevice::productOf(const Gemm& g, const ConstMatrices& a, const ConstMatrices& b,
                               float beta, const ConstMatrices& addend) {
   Product p;
@@ -92,29 +125,57 @@ Product CudaDevice::productOf(const Gemm& g, const ConstMatrices& a, const Const
   p.alpha = g.alpha;
   p.beta = beta;
   p.tf32 = precision_ != MatmulPrecision::kFloat32;
+  p.inputs = operandElement(g.precise);
+  p.a = leftOf(g, a, p.inputs);
+  p.b = rightOf(g, b, p.inputs);
   p.addend = operandOf(addend);
   p.c = operandOf(g.c);
-  if (precision_ == MatmulPrecision::kBfloat16 && !g.precise) {
-    p.inputs = Element::kBfloat16;
-    p.a = operands_.of(a, g.batch, g.transposeA ? g.k : g.m, g.transposeA ? g.m : g.k);
-    p.b = operands_.of(b, g.batch, g.transposeB ? g.n : g.k, g.transposeB ? g.k : g.n);
-  } else {
-    p.a = operandOf(a);
-    p.b = operandOf(b);
-  }
   return p;
+}
+
+void CudaDevice::scaleAddend(const Gemm& g, const ConstMatrices& addend) {
+  const auto scale = [&](const auto& from, bool isPackable) {
+    using From = std::remove_const_t<std::remove_reference_t<decltype(*from.data)>>;
+    forRows(stream_, "scaling matrices", g.batch, g.m, g.n,
+            isPackable && isPackableView(g.c, g.batch),
+            ScaleMatrices<From>{g.betas, g.beta, from, g.c});
+  };
+  const Operand form = operands_.alone(operandElement(g.precise), addend, g.batch, g.m, g.n);
+  if (form.data == nullptr) {
+    scale(addend, isPackableView(addend, g.batch));
+  } else if (operandElement(g.precise) == Element::kFloat16) {
+    scale(Entries<__half>{static_cast<const __half*>(form.data), form.leading, form.stride}, true);
+  } else {
+    scale(Entries<__nv_bfloat16>{static_cast<const __nv_bfloat16*>(form.data), form.leading,
+                                 form.stride},
+          true);
+  }
+}
+
+void CudaDevice::reducedGemm(const Gemm& g) {
+  Product p = productOf(g, g.a, g.b, g.beta, g.c);
+  p.results = p.inputs;
+  const ConstMatrices addend = g.addend.data != nullptr ? g.addend : ConstMatrices(g.c);
+  if (g.beta != 0) p.addend = operands_.of(p.results, addend, g.batch, g.m, g.n);
+  p.c = operands_.toProduce(p.results, g.c, g.batch, g.m, g.n);
+  if (p.a.data != nullptr && p.b.data != nullptr && p.addend.data != nullptr &&
+      p.c.data != nullptr) {
+    products_.multiply(p);
+  }
 }
 
 void CudaDevice::gemm(const Gemm& g) {
   if (g.batch <= 0 || g.m <= 0 || g.n <= 0) return;
+  if (g.forProducts && reducesResults()) return reducedGemm(g);
   const bool hasAddend = g.addend.data != nullptr;
   ConstMatrices addend = hasAddend ? g.addend : ConstMatrices(g.c);
   float beta = g.beta;
-  if (g.betas != nullptr || g.k <= 0) {
+  const bool isReduced =
+      beta != 0 &&
+      operands_.alone(operandElement(g.precise), addend, g.batch, g.m, g.n).data != nullptr;
+  if (g.betas != nullptr || g.k <= 0 || isReduced) {
     // The addend takes its scale first, in place of the result.
-    const ScaleMatrices body = {g.betas, g.beta, addend, g.c};
-    forRows(stream_, "scaling matrices", g.batch, g.m, g.n,
-            isPackableView(addend, g.batch) && isPackableView(g.c, g.batch), body);
+    scaleAddend(g, addend);
     addend = g.c;
     beta = 1;
   }
@@ -132,6 +193,45 @@ void CudaDevice::gemm(const Gemm& g) {
   if (g.epilogue.isEmpty()) return;
   forRows(stream_, "a product's epilogue", g.batch, g.m, g.n, isPackableView(g.c, g.batch),
           ApplyEpilogue{g.epilogue, g.c});
+}
+
+bool CudaDevice::isWeightProduct(const Gemm& g) const {
+  return tileProducts_.areAvailable() && operandElement(g.precise) == Element::kBfloat16 &&
+         g.transposeA && !g.transposeB && !g.forProducts && g.a2.data == nullptr &&
+         g.epilogue.isEmpty() && g.batch > 0 && g.m > 0 && g.n > 0 && g.k > 0;
+}
+
+void CudaDevice::gemms(int64_t count, const Gemm* products) {
+  constexpr int64_t kTogether = 2;
+  int64_t i = 0;
+  for (; i + kTogether <= count; i += kTogether) {
+    if (!std::all_of(products + i, products + i + kTogether,
+                     [this](const Gemm& g) { return isWeightProduct(g); })) {
+      break;
+    }
+    WeightProduct weights[kTogether];
+    bool hasMemory = true;
+    for (int64_t j = 0; j < kTogether; ++j) {
+      const Gemm& g = products[i + j];
+      WeightProduct& w = weights[j];
+      w.pair = {leftOf(g, g.a, Element::kBfloat16), rightOf(g, g.b, Element::kBfloat16), g.k};
+      w.batch = g.batch;
+      w.rows = g.m;
+      w.columns = g.n;
+      w.alpha = g.alpha;
+      w.beta = g.beta;
+      w.betas = g.betas;
+      w.addend = g.addend.data != nullptr ? g.addend : ConstMatrices(g.c);
+      w.result = g.c;
+      hasMemory = hasMemory && w.pair.a.data != nullptr && w.pair.b.data != nullptr;
+    }
+    if (hasMemory) tileProducts_.multiplyWeights(kTogether, weights);
+    operands_.productDone();
+    for (int64_t j = 0; j < kTogether; ++j) {
+      operands_.written(products[i + j].c, products[i + j].batch, products[i + j].m);
+    }
+  }
+  for (; i < count; ++i) gemm(products[i]);
 }
 
 }  // namespace fastweight::cuda

@@ -11,7 +11,8 @@ constexpr size_t kWorkspaceBytes = size_t{32} << 20;
 constexpr int64_t kMostAlignment = 256;
 
 cudaDataType_t typeOf(Element element) {
-  return element == Element::kBfloat16 ? CUDA_R_16BF : CUDA_R_32F;
+  if (element == Element::kFloat32) return CUDA_R_32F;
+  return element == Element::kBfloat16 ? CUDA_R_16BF : CUDA_R_16F;
 }
 
 /// The largest power of two, up to kMostAlignment, that all matrices of a batch are aligned to.
@@ -152,9 +153,9 @@ Status MatrixProducts::start() {
 
 MatrixProducts::Key MatrixProducts::keyOf(const Product& p) {
   const uint32_t kind = (p.transposeA ? 1u : 0u) | (p.transposeB ? 2u : 0u) | (p.tf32 ? 4u : 0u) |
-                        (p.inputs == Element::kBfloat16 ? 8u : 0u) |
-                        (p.results == Element::kBfloat16 ? 16u : 0u) |
-                        (p.c.data == p.addend.data ? 32u : 0u);
+                        static_cast<uint32_t>(p.inputs) << 3 |
+                        static_cast<uint32_t>(p.results) << 5 |
+                        (p.c.data == p.addend.data ? 128u : 0u);
   // Powers of two up to 256, five bits each.
   uint32_t alignments = 0;
   for (const uint32_t alignment :

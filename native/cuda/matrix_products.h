@@ -14,8 +14,8 @@
 namespace fastweight::cuda {
 
 /// How the elements of an operand lie in memory.
-enum class Element { kFloat32, kBfloat16 };
-inline int64_t bytesOf(Element element) { return element == Element::kBfloat16 ? 2 : 4; }
+enum class Element { kFloat32, kBfloat16, kFloat16 };
+inline int64_t bytesOf(Element element) { return element == Element::kFloat32 ? 4 : 2; }
 
 /// A batch of row-major matrices: entry (b, i, j) is element b * stride + i * leading + j.
 struct Operand {

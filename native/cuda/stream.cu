@@ -11,6 +11,8 @@ Stream::Stream(int index) : index_(index) {
   constexpr const char* kAsking = "asking what the GPU has";
   record(cudaDeviceGetAttribute(&multiprocessors_, cudaDevAttrMultiProcessorCount, index_),
          kAsking);
+  record(cudaDeviceGetAttribute(&computeMajor_, cudaDevAttrComputeCapabilityMajor, index_),
+         kAsking);
   record(cudaDeviceGetAttribute(&cacheBytes_, cudaDevAttrL2CacheSize, index_), kAsking);
   size_t unused = 0;
   record(cudaMemGetInfo(&unused, &memoryBytes_), kAsking);

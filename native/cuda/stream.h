@@ -20,6 +20,8 @@ class Stream {
   cudaStream_t handle() const { return handle_; }
   /// Multiprocessors of the GPU, by which launches are sized.
   int multiprocessors() const { return multiprocessors_; }
+  /// The first number of the GPU's compute capability.
+  int computeMajor() const { return computeMajor_; }
   /// Bytes of the GPU's last cache level, and of its memory.
   int64_t cacheBytes() const { return cacheBytes_; }
   size_t memoryBytes() const { return memoryBytes_; }
@@ -39,7 +41,7 @@ class Stream {
   void recordFailure(cudaError_t error, const char* what);
 
   int index_;
-  int multiprocessors_ = 1, cacheBytes_ = 0;
+  int multiprocessors_ = 1, computeMajor_ = 0, cacheBytes_ = 0;
   size_t memoryBytes_ = 0;
   cudaStream_t handle_ = nullptr;
   Status failure_;

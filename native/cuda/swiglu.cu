@@ -1,9 +1,9 @@
-// The fast network's hidden layer, its gradient and the backward of that gradient: products by
-// cuBLASLt over tiles that stay in the last cache level, and one pass over their results. Where
-// products take bfloat16, what only products read is written as bfloat16 alone.
+// The fast network's hidden layer, its gradient and the backward of that gradient: products over
+// tiles that stay in the last cache level, and one pass over their results or, where our own products
+// run, none. Where products take bfloat16, what only products read is written as bfloat16 alone.
 #include <type_traits>
 
-#include "cuda/bfloat16.cuh"
+#include "cuda/reduced.cuh"
 #include "cuda/cuda_device.h"
 #include "cuda/group_fold.cuh"
 #include "cuda/matrix_rows.cuh"
@@ -167,6 +167,12 @@ __global__ void __launch_bounds__(kTokenLanes)
   }
 }
 
+/// Whether 16-bit rows start on 16 bytes.
+bool isOnSixteenBytes(const Operand& o, int64_t batch) {
+  return reinterpret_cast<uintptr_t>(o.data) % 16 == 0 && o.leading % 8 == 0 &&
+         (batch == 1 || o.stride % 8 == 0);
+}
+
 /// x w^T of all tokens.
 Gemm productWithWeights(int64_t batch, int64_t tokens, int64_t n, int64_t k, ConstMatrices x,
                         ConstMatrices w, bool transposed, Matrices c) {
@@ -195,12 +201,18 @@ int64_t CudaDevice::tileTokens(int64_t rows, int64_t hiddenDim) const {
 size_t CudaDevice::keptBytesLimit() const { return stream_.memoryBytes() / 4; }
 
 bool CudaDevice::producesBfloat16() const {
-  return precision_ == MatmulPrecision::kBfloat16 && operands_.inTiles();
+  return precision_ == MatmulPrecision::kBfloat16 && operands_.inProducts();
 }
 
-void CudaDevice::beginTiles() { operands_.beginTiles(); }
+void CudaDevice::beginProducts() { operands_.beginProducts(); }
 
-void CudaDevice::endTiles() { operands_.endTiles(); }
+void CudaDevice::endProducts() { operands_.endProducts(); }
+
+bool CudaDevice::multipliesHidden(int64_t keyDim, int64_t hiddenDim) const {
+  constexpr int64_t kSixteenBytes = 8;
+  return producesBfloat16() && tileProducts_.areAvailable() && keyDim > 0 &&
+         hiddenDim % kSixteenBytes == 0;
+}
 
 void CudaDevice::multiplyToBfloat16(const Gemm& g, const Operand& c) {
   Product p;
@@ -210,10 +222,19 @@ void CudaDevice::multiplyToBfloat16(const Gemm& g, const Operand& c) {
   p.k = g.k;
   p.transposeB = g.transposeB;
   p.inputs = p.results = Element::kBfloat16;
-  p.a = operands_.of(g.a, g.batch, g.m, g.k);
-  p.b = operands_.of(g.b, g.batch, g.transposeB ? g.n : g.k, g.transposeB ? g.k : g.n);
+  p.a = leftOf(g, g.a, p.inputs);
+  p.b = rightOf(g, g.b, p.inputs);
   p.c = c;
   if (p.a.data != nullptr && p.b.data != nullptr) products_.multiply(p);
+}
+
+GateUpProduct CudaDevice::gateUpOf(const Gemm& g, int64_t hiddenDim) {
+  GateUpProduct product;
+  product.pair = {leftOf(g, g.a, Element::kBfloat16), rightOf(g, g.b, Element::kBfloat16), g.k};
+  product.batch = g.batch;
+  product.tokens = g.m;
+  product.hiddenDim = hiddenDim;
+  return product;
 }
 
 void CudaDevice::swiglu(const Swiglu& p) {
@@ -230,8 +251,18 @@ void CudaDevice::swiglu(const Swiglu& p) {
             body);
     return;
   }
-  const Operand hidden = operands_.toProduce(p.hidden, p.batch, p.tokens, p.hiddenDim);
+  GateUpProduct product;
+  const bool isOurs = multipliesHidden(p.keyDim, p.hiddenDim);
+  if (isOurs) product = gateUpOf(g, p.hiddenDim);
+  const Operand hidden =
+      operands_.toProduce(Element::kBfloat16, p.hidden, p.batch, p.tokens, p.hiddenDim);
   if (hidden.data == nullptr) return;
+  if (isOurs) {
+    if (product.pair.a.data == nullptr || product.pair.b.data == nullptr) return;
+    tileProducts_.swiglu(product, hidden, p.keepGateUp ? p.gateUp : Matrices());
+    if (p.keepGateUp) operands_.written(p.gateUp, p.batch, p.tokens);
+    return;
+  }
   const auto run = [&](const auto& gateUp) {
     using In = std::remove_reference_t<decltype(*gateUp.data)>;
     const SwigluBody<In, __nv_bfloat16> body = {gateUp, viewOf<__nv_bfloat16>(hidden)};
@@ -269,8 +300,8 @@ void CudaDevice::scaleTo(const ScaleSwigluGradient& p, const Operand& gateUp,
     return;
   }
   const Operand scaledGateUp =
-      operands_.toProduce(p.scaledGateUp, p.batch, p.tokens, 2 * p.hiddenDim);
-  const Operand scaledHidden = operands_.toProduce(p.scaledHidden, p.batch, p.tokens, p.hiddenDim);
+      operands_.toProduce(Element::kBfloat16, p.scaledGateUp, p.batch, p.tokens, 2 * p.hiddenDim);
+  const Operand scaledHidden = operands_.toProduce(Element::kBfloat16, p.scaledHidden, p.batch, p.tokens, p.hiddenDim);
   if (scaledGateUp.data == nullptr || scaledHidden.data == nullptr) return;
   const GradientBody<const In, __nv_bfloat16> body = {
       rates, in, dh, viewOf<__nv_bfloat16>(scaledGateUp), viewOf<__nv_bfloat16>(scaledHidden)};
@@ -301,8 +332,21 @@ void CudaDevice::swigluGradient(const SwigluGradient& p) {
   // What is between holds bfloat16 in half of its rows.
   const Operand gateUp = {p.gateUp.data, 2 * p.gateUp.leading, 2 * p.gateUp.stride};
   const Operand dHidden = {p.dHidden.data, 2 * p.dHidden.leading, 2 * p.dHidden.stride};
-  multiplyToBfloat16(gates, gateUp);
   multiplyToBfloat16(hidden, dHidden);
+  if (multipliesHidden(p.keyDim, p.hiddenDim) && isOnSixteenBytes(dHidden, p.batch)) {
+    const GateUpProduct product = gateUpOf(gates, p.hiddenDim);
+    const Operand scaledGateUp = operands_.toProduce(Element::kBfloat16, p.gateUp, p.batch,
+                                                     p.tokens, 2 * p.hiddenDim);
+    const Operand scaledHidden =
+        operands_.toProduce(Element::kBfloat16, p.dHidden, p.batch, p.tokens, p.hiddenDim);
+    if (product.pair.a.data == nullptr || product.pair.b.data == nullptr ||
+        scaledGateUp.data == nullptr || scaledHidden.data == nullptr) {
+      return;
+    }
+    tileProducts_.swigluGradient(product, p.rates, dHidden, scaledGateUp, scaledHidden);
+    return;
+  }
+  multiplyToBfloat16(gates, gateUp);
   scaleTo<__nv_bfloat16>(scale, gateUp, dHidden);
 }
 
@@ -337,7 +381,7 @@ void CudaDevice::swigluGradientBackward(const SwigluGradientBackward& p) {
     return;
   }
   const auto produce = [&](const Matrices& view, int64_t columns) {
-    return viewOf<__nv_bfloat16>(operands_.toProduce(view, p.batch, p.tokens, columns));
+    return viewOf<__nv_bfloat16>(operands_.toProduce(Element::kBfloat16, view, p.batch, p.tokens, columns));
   };
   const auto scaledGateUp = produce(p.scaledGateUp, 2 * p.hiddenDim);
   const auto scaledHidden = produce(p.scaledHidden, p.hiddenDim);

@@ -1,4 +1,4 @@
-// Symmetric products: blocks on and below the diagonal by cuBLASLt, then mirrored.
+// Symmetric products: what is on and below the diagonal, then mirrored.
 #include <algorithm>
 
 #include "cuda/cuda_device.h"
@@ -48,6 +48,12 @@ __global__ void __launch_bounds__(kSide* kRowsTogether) mirrorKernel(int64_t n, 
   }
 }
 
+__global__ void __launch_bounds__(kBlockThreads)
+    addDiagonalKernel(int64_t count, int64_t n, float value, Matrices c) {
+  const int64_t i = int64_t{blockIdx.x} * kBlockThreads + threadIdx.x;
+  if (i < count) c.data[i / n * c.stride + i % n * (c.leading + 1)] += value;
+}
+
 /// c = alpha (p + p^T) / 2 + beta addend. p [batch, n, n] packed.
 __global__ void __launch_bounds__(kSide* kRowsTogether)
     symmetriseKernel(int64_t n, float alpha, float beta, const float* p, ConstMatrices addend,
@@ -90,6 +96,50 @@ __global__ void __launch_bounds__(kSide* kRowsTogether)
 
 void CudaDevice::symmetricProduct(const SymmetricProduct& s) {
   if (s.batch <= 0 || s.n <= 0) return;
+  if (tileProducts_.areAvailable() && precision_ == MatmulPrecision::kBfloat16 && s.k > 0) {
+    reducedSymmetricProduct(s);
+    return;
+  }
+  multiplyBlocks(s);
+  if (s.diagonal == 0) return;
+  stream_.activate();
+  launch(stream_, "adding to a diagonal", {divideUp(s.batch * s.n, kBlockThreads)},
+         addDiagonalKernel, s.batch * s.n, s.n, s.diagonal, s.c);
+}
+
+/// By our own kernel, one launch.
+void CudaDevice::reducedSymmetricProduct(const SymmetricProduct& s) {
+  ReducedSymmetricProduct p;
+  p.element = operandElement(s.precise);
+  p.batch = s.batch;
+  p.n = s.n;
+  p.alpha = s.symmetrise ? 0.5f * s.alpha : s.alpha;
+  p.beta = s.beta;
+  p.diagonal = s.diagonal;
+  const Operand a = operands_.of(p.element, s.a, s.batch, s.n, s.k);
+  const Operand b = operands_.of(p.element, s.b, s.batch, s.n, s.k);
+  p.pairs[0] = {a, b, s.k};
+  p.pairs[1] = {b, a, s.k};
+  p.pairCount = s.symmetrise ? 2 : 1;
+  if (s.addend.data != nullptr && s.beta != 0) {
+    p.reducedAddend = operands_.alone(p.element, s.addend, s.batch, s.n, s.n);
+    if (p.reducedAddend.data == nullptr) p.addend = s.addend;
+  }
+  bool hasMemory = a.data != nullptr && b.data != nullptr;
+  const bool isAlone = s.forProducts && reducesResults();
+  if (!isAlone) p.result = s.c;
+  if (operands_.inProducts()) {
+    // The next product would have to round it.
+    p.reducedResult = operands_.toProduce(p.element, s.c, s.batch, s.n, s.n, isAlone);
+    hasMemory = hasMemory && p.reducedResult.data != nullptr;
+  }
+  if (hasMemory) tileProducts_.multiplySymmetric(p);
+  operands_.productDone();
+  if (!operands_.inProducts()) operands_.written(s.c, s.batch, s.n);
+}
+
+/// By cuBLASLt, block by block.
+void CudaDevice::multiplyBlocks(const SymmetricProduct& s) {
   const bool adds = s.addend.data != nullptr && s.beta != 0;
   Gemm g;
   g.batch = s.batch;

@@ -9,12 +9,6 @@
 namespace fastweight::cuda {
 namespace {
 
-__global__ void __launch_bounds__(kBlockThreads)
-    addDiagonalKernel(int64_t count, int64_t n, float value, float* matrices) {
-  const int64_t i = int64_t{blockIdx.x} * kBlockThreads + threadIdx.x;
-  if (i < count) matrices[(i / n * n + i % n) * n + i % n] += value;
-}
-
 struct Axpby {
   float alpha, beta;
   const float* x;
@@ -74,12 +68,6 @@ __global__ void __launch_bounds__(kBlockThreads)
 }
 
 }  // namespace
-
-void CudaDevice::addDiagonal(int64_t batch, int64_t n, float value, float* matrices) {
-  stream_.activate();
-  launch(stream_, "addDiagonal", {divideUp(batch * n, kBlockThreads)}, addDiagonalKernel, batch * n,
-         n, value, matrices);
-}
 
 void CudaDevice::axpby(int64_t count, float alpha, const float* x, float beta, float* y) {
   stream_.activate();

@@ -24,22 +24,26 @@ struct Gemm {
   /// Where set, matrix b of the batch uses betas[b] instead of `beta` (momentum). [batch]
   const float* betas = nullptr;
   /// Whether inputs keep the 10 bits of TF32's mantissa or more, whatever the matmul precision.
+  /// They are of a size that float16 holds then, too.
   bool precise = false;
+  /// Whether the result is read by products alone, as operand or addend, until endProducts().
+  bool forProducts = false;
   ConstMatrices a, b, a2, b2, addend;
   Matrices c;
   Epilogue epilogue;
 };
 
-/// c = alpha * S + beta * addend for a symmetric S [n, n], at half the work of a full product.
+/// c = alpha * S + beta * addend + diagonal * I for a symmetric S [n, n], at half the work of a full
+/// product.
 /// S is a b^T (the caller promises that it is symmetric), or sym(a b^T) = (a b^T + b a^T) / 2 where
 /// `symmetrise` is set. a, b [n, k]; addend [n, n] symmetric, or empty. c may alias addend, never
 /// a or b. Both triangles of c are written and are bitwise equal.
 struct SymmetricProduct {
   int64_t batch = 1, n = 0, k = 0;
-  float alpha = 1, beta = 0;
+  float alpha = 1, beta = 0, diagonal = 0;
   bool symmetrise = false;
   /// As of Gemm.
-  bool precise = false;
+  bool precise = false, forProducts = false;
   ConstMatrices a, b, addend;
   Matrices c;
 };
@@ -150,6 +154,10 @@ class FastWeightPrimitives {
   virtual ~FastWeightPrimitives() = default;
 
   virtual void gemm(const Gemm&) = 0;
+  /// Products none of which reads or writes another's result; in one launch where a device can.
+  virtual void gemms(int64_t count, const Gemm* products) {
+    for (int64_t i = 0; i < count; ++i) gemm(products[i]);
+  }
   virtual void symmetricProduct(const SymmetricProduct&) = 0;
   virtual void swiglu(const Swiglu&) = 0;
   virtual void swigluGradient(const SwigluGradient&) = 0;
@@ -167,8 +175,6 @@ class FastWeightPrimitives {
   virtual void rowNormsBackward(int64_t rows, int64_t columns, const float* w, const float* norms,
                                 const float* normsCotangent, float* wCotangent) = 0;
 
-  /// Adds `value` to the diagonal of each matrix. matrices [batch, n, n] packed.
-  virtual void addDiagonal(int64_t batch, int64_t n, float value, float* matrices) = 0;
   /// y = alpha * x + beta * y; y is not read where beta is 0. [count]
   virtual void axpby(int64_t count, float alpha, const float* x, float beta, float* y) = 0;
   /// y[b] *= scales[b]. y [batch, count] packed.
@@ -186,11 +192,12 @@ class FastWeightPrimitives {
   virtual bool allFinite(int64_t count, const float* x) = 0;
 
   /// Between the two, memory is written by the primitives of this class alone, and the results of
-  /// swiglu(), swigluGradient(), scaleSwigluGradient() and swigluGradientBackward() are read by
-  /// gemm() alone, except what `keepGateUp` and `activationsOnly` ask for and ratesCotangent. So a
-  /// device may keep operands in the form that its products read, and those results in no other.
-  virtual void beginTiles() {}
-  virtual void endTiles() {}
+  /// swiglu(), swigluGradient(), scaleSwigluGradient() and swigluGradientBackward(), and of products
+  /// that say so, are read by products alone, except what `keepGateUp` and `activationsOnly` ask for
+  /// and ratesCotangent. So a device may keep operands in the form that its products read, and those
+  /// results in no other.
+  virtual void beginProducts() {}
+  virtual void endProducts() {}
 
   /// Tokens that go through a chunk's products at a time, for rows x hidden floats a token.
   virtual int64_t tileTokens(int64_t rows, int64_t hiddenDim) const = 0;

@@ -58,19 +58,23 @@ class NewtonSchulz {
   /// Floats of the norms, rounded up so that what follows stays aligned.
   int64_t normFloats() const { return (batch_ + 15) / 16 * 16; }
 
+  /// Who reads a step's results: products alone, products but of y everybody, or everybody.
+  enum class Reader { kProducts, kProductsThenAll, kAll };
+
   void normalise(const float* d, float* x, float* norms) const;
   /// Matrices with rows <= columns to the groups' own orientation, or the other way round.
   void reorient(const float* from, float* to, bool toGroups) const;
   /// gram = x x^T, polynomial = b gram + c gram gram, y = a x + polynomial x.
   void step(const NewtonSchulzStep& coefficients, const float* x, float* gram, float* polynomial,
-            float* y) const;
-  void polynomialOf(const NewtonSchulzStep& coefficients, const float* gram,
-                    float* polynomial) const;
+            float* y, Reader reader) const;
+  /// polynomial = b gram + c gram gram + diagonal I.
+  void polynomialOf(const NewtonSchulzStep& coefficients, const float* gram, float* polynomial,
+                    float diagonal, Reader reader) const;
   void standardSteps(float*& x, float* y, float* out, float* grams) const;
   void gramSteps(float*& x, float* y, float* out, float* grams) const;
   /// c = a b for symmetric a and b that commute.
   void commutingProduct(const float* a, const float* b, float* c) const;
-  void gramOf(const float* x, float* gram) const;
+  void gramOf(const float* x, float* gram, Reader reader) const;
   /// xCotangent from yCotangent of one step.
   void stepBackward(const NewtonSchulzStep& coefficients, const float* x, const float* gram,
                     const float* polynomial, const float* yCotangent, float* inner,

@@ -9,6 +9,9 @@ void testEmulation();
 /// Memory, copies, markers, failures.
 void testRuntime(Device& device);
 
+/// Products by our own kernels.
+void testTileProducts();
+
 /// Each adds cases that the CUDA device and the CPU device have to agree on.
 void addProductCases(DeviceCases* cases);
 void addPrimitiveCases(DeviceCases* cases);

@@ -17,6 +17,7 @@ int main(int argumentCount, char** arguments) {
   if (status.isOk()) {
     if (argumentCount == 1) {
       testRuntime(*cuda);
+      testTileProducts();
       checkBriefly();
       testGemm(*cuda);
       testSymmetricProduct(*cuda);

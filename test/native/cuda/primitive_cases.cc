@@ -175,11 +175,6 @@ void addVectorsCases(DeviceCases* cases) {
         on.sumRows(s.batch, std::min(count, s.columns), count, xs, a[scales]);
       }));
     }
-    Arrays arrays(17);
-    const size_t squares = arrays.add(s.batch * s.rows * s.rows);
-    cases->push_back(caseOf("addDiagonal " + s.text(), arrays, [=](Device& on, const Memory& a) {
-      on.addDiagonal(s.batch, s.rows, 0.25f, a[squares]);
-    }));
   }
   for (const float last : {1.0f, HUGE_VALF, -HUGE_VALF, std::nanf("")}) {
     std::vector<float> x(100001, 1.0f);

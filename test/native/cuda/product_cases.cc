@@ -89,7 +89,7 @@ void addSymmetricProducts(DeviceCases* cases) {
                     [=](DeviceRun& run) {
                       SymmetricProduct p;
                       p.batch = 2, p.n = 37, p.k = 50;
-                      p.alpha = 2, p.beta = 0.5f;
+                      p.alpha = 2, p.beta = 0.5f, p.diagonal = 1.5f;
                       p.symmetrise = symmetrise;
                       p.a = input(run, 1, 2, 37, 50);
                       p.b = symmetrise ? input(run, 2, 2, 37, 50) : p.a;

@@ -77,7 +77,12 @@ struct Stack {
   uint3 thread{};                     // that waits here
   const Barrier* waitsFor = nullptr;  // until this is beyond `generation`
   uint64_t generation = 0;
+  const std::function<bool()>* condition = nullptr;  // or until this holds
   bool idle = true;
+
+  bool mayGoOn() const {
+    return condition != nullptr ? (*condition)() : waitsFor->generation != generation;
+  }
 };
 
 class Block {
@@ -86,6 +91,7 @@ class Block {
   void run(size_t sharedBytes, const std::function<void()>& body);
 
   void wait(Barrier& barrier, int expected);
+  void waitUntil(const std::function<bool()>& isOver);
   void waitForBlock() { wait(blockBarrier_, alive_); }
   int count(int predicate);
   void waitForWarp(unsigned int mask);
@@ -122,12 +128,6 @@ class Block {
 };
 
 thread_local Block block;
-
-void fail(const char* what) {
-  std::fprintf(stderr, "CUDA emulation: %s, in thread (%u, %u, %u) of block (%u, %u, %u)\n", what,
-               threadIdx.x, threadIdx.y, threadIdx.z, blockIdx.x, blockIdx.y, blockIdx.z);
-  std::abort();
-}
 
 void Block::enter(Stack& stack) {
   current_ = &stack;
@@ -204,12 +204,13 @@ void Block::runThreads() {
       Stack& stack = *stacks_[used++];
       stack.idle = false;
       stack.waitsFor = nullptr;
+      stack.condition = nullptr;
       enter(stack);
       continue;
     }
     for (size_t i = 0; i < used; ++i) {
       Stack& stack = *stacks_[i];
-      if (stack.idle || stack.waitsFor->generation == stack.generation) continue;
+      if (stack.idle || !stack.mayGoOn()) continue;
       enter(stack);
       moved = true;
     }
@@ -239,6 +240,13 @@ void Block::wait(Barrier& barrier, int expected) {
   current_->waitsFor = &barrier;
   current_->generation = generation;
   leave();
+}
+
+void Block::waitUntil(const std::function<bool()>& isOver) {
+  if (isOver()) return;
+  current_->condition = &isOver;
+  leave();
+  current_->condition = nullptr;
 }
 
 int Block::count(int predicate) {
@@ -276,6 +284,14 @@ void runGrid(dim3 grid, dim3 size, size_t sharedBytes, const std::function<void(
   }
 }
 
+void fail(const char* what) {
+  std::fprintf(stderr, "CUDA emulation: %s, in thread (%u, %u, %u) of block (%u, %u, %u)\n", what,
+               threadIdx.x, threadIdx.y, threadIdx.z, blockIdx.x, blockIdx.y, blockIdx.z);
+  std::abort();
+}
+
+void waitUntil(const std::function<bool()>& isOver) { block.waitUntil(isOver); }
+bool isReversed() { return threadsReversed; }
 void* dynamicSharedMemory() { return block.shared(); }
 void setReversedThreads(bool reversed) { threadsReversed = reversed; }
 void waitForBlock() { block.waitForBlock(); }

@@ -33,6 +33,13 @@ void* dynamicSharedMemory();
 
 /// Whether the threads of a block take their turns from the last to the first.
 void setReversedThreads(bool reversed);
+bool isReversed();
+
+/// Ends the process with a message that names the running thread.
+[[noreturn]] void fail(const char* what);
+
+/// Gives way until the condition holds; others look at it, too, in the waiting thread's place.
+void waitUntil(const std::function<bool()>& isOver);
 
 /// Waits for all threads of the block that have not ended.
 void waitForBlock();

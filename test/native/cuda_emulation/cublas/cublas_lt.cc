@@ -4,6 +4,7 @@
 
 #include "cublasLt.h"
 #include "cuda_bf16.h"
+#include "cuda_fp16.h"
 #include "cuda_emulation/functions.h"
 
 struct cublasLtContext {};
@@ -24,6 +25,7 @@ float entry(const void* data, const cublasLtLayout& layout, int64_t batch, int64
             int64_t column) {
   const int64_t at = batch * layout.stride + column * layout.leading + row;
   if (layout.type == CUDA_R_32F) return static_cast<const float*>(data)[at];
+  if (layout.type == CUDA_R_16F) return __half2float(static_cast<const __half*>(data)[at]);
   return __bfloat162float(static_cast<const __nv_bfloat16*>(data)[at]);
 }
 
@@ -172,6 +174,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation,
         const int64_t at = batch * dLayout->stride + j * dLayout->leading + i;
         if (dLayout->type == CUDA_R_32F) {
           static_cast<float*>(d)[at] = value;
+        } else if (dLayout->type == CUDA_R_16F) {
+          static_cast<__half*>(d)[at] = __float2half_rn(value);
         } else {
           static_cast<__nv_bfloat16*>(d)[at] = __float2bfloat16_rn(value);
         }
