@@ -190,11 +190,10 @@ class Forward {
     engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
       tileGradient(index, start, tokens);
       const float beta = first ? 0.0f : 1.0f;
-      Gemm weights[2] = {
-          engine_.weightProduct(tokens, 2 * shape().hiddenDim, shape().keyDim, gateUp_,
-                                engine_.k().at(start), sum.w02(), beta),
-          engine_.weightProduct(tokens, shape().valueDim, shape().hiddenDim, engine_.v().at(start),
-                                hidden_, sum.w1(), beta)};
+      Gemm weights[2] = {engine_.weightProduct(tokens, 2 * shape().hiddenDim, shape().keyDim,
+                                               gateUp_, engine_.k().at(start), sum.w02(), beta),
+                         engine_.weightProduct(tokens, shape().valueDim, shape().hiddenDim,
+                                               engine_.v().at(start), hidden_, sum.w1(), beta)};
       if (first && !separate && engine_.hasMomentum()) {
         for (Gemm& each : weights) each.betas = betas_;
       }

@@ -346,11 +346,10 @@ class Backward {
       values.a2 = dHiddenCotangent_;
       values.b2 = current_.w1();
       device_.gemm(values);
-      const Gemm weights[2] = {
-          engine_.weightProduct(tokens, 2 * hidden, key, gateUpCotangent_, k, liveCotangent_.w02(),
-                                1),
-          engine_.weightProduct(tokens, value, hidden, v, dHiddenCotangent_, liveCotangent_.w1(),
-                                1)};
+      const Gemm weights[2] = {engine_.weightProduct(tokens, 2 * hidden, key, gateUpCotangent_, k,
+                                                     liveCotangent_.w02(), 1),
+                               engine_.weightProduct(tokens, value, hidden, v, dHiddenCotangent_,
+                                                     liveCotangent_.w1(), 1)};
       device_.gemms(2, weights);
     });
   }

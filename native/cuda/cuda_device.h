@@ -6,10 +6,10 @@
 
 #include <memory>
 
-#include "cuda/reduced_operands.h"
 #include "cuda/device_memory.h"
 #include "cuda/host_staging.h"
 #include "cuda/matrix_products.h"
+#include "cuda/reduced_operands.h"
 #include "cuda/stream.h"
 #include "cuda/tile_products.h"
 #include "fastweight/device.h"

@@ -23,16 +23,18 @@ __device__ __forceinline__ T fromFloat(float x) {
   }
 }
 
-template <int width, typename T,
-          typename = std::enable_if_t<std::is_same_v<T, __nv_bfloat16> || std::is_same_v<T, __half>>>
+template <
+    int width, typename T,
+    typename = std::enable_if_t<std::is_same_v<T, __nv_bfloat16> || std::is_same_v<T, __half>>>
 __device__ __forceinline__ void store(T* at, const Pack<float, width>& values) {
   Pack<T, width> rounded;
   for (int i = 0; i < width; ++i) rounded.value[i] = fromFloat<T>(values.value[i]);
   store(at, rounded);
 }
 
-template <int width, typename T,
-          typename = std::enable_if_t<std::is_same_v<T, __nv_bfloat16> || std::is_same_v<T, __half>>>
+template <
+    int width, typename T,
+    typename = std::enable_if_t<std::is_same_v<T, __nv_bfloat16> || std::is_same_v<T, __half>>>
 __device__ __forceinline__ Pack<float, width> loadFloats(const T* at) {
   const Pack<T, width> values = load<width>(at);
   Pack<float, width> result;

@@ -62,8 +62,8 @@ ReducedOperands::Form* ReducedOperands::find(Element element, const ConstMatrice
 ReducedOperands::Form* ReducedOperands::make(Element element, const ConstMatrices& view,
                                              int64_t batch, int64_t rows, int64_t columns) {
   if (forms_.size() == kMostForms) {
-    const auto oldest = std::find_if(forms_.begin(), forms_.end(),
-                                     [](const Form& form) { return !form.isAlone; });
+    const auto oldest =
+        std::find_if(forms_.begin(), forms_.end(), [](const Form& form) { return !form.isAlone; });
     if (oldest != forms_.end()) forms_.erase(oldest);
   }
   Form form;
@@ -93,8 +93,7 @@ Operand ReducedOperands::of(Element element, const ConstMatrices& view, int64_t 
   const int64_t matrices = view.stride == 0 ? 1 : batch;
   const auto reduce = [&](auto* to) {
     using T = std::remove_pointer_t<decltype(to)>;
-    forRows(stream_, "rounding an operand", matrices, rows, columns,
-            isPackableView(view, matrices),
+    forRows(stream_, "rounding an operand", matrices, rows, columns, isPackableView(view, matrices),
             Reduce<T>{view, to, form->operand.leading, form->operand.stride});
   };
   if (element == Element::kFloat16) {

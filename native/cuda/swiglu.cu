@@ -1,12 +1,13 @@
 // The fast network's hidden layer, its gradient and the backward of that gradient: products over
-// tiles that stay in the last cache level, and one pass over their results or, where our own products
-// run, none. Where products take bfloat16, what only products read is written as bfloat16 alone.
+// tiles that stay in the last cache level, and one pass over their results or, where our own
+// products run, none. Where products take bfloat16, what only products read is written as bfloat16
+// alone.
 #include <type_traits>
 
-#include "cuda/reduced.cuh"
 #include "cuda/cuda_device.h"
 #include "cuda/group_fold.cuh"
 #include "cuda/matrix_rows.cuh"
+#include "cuda/reduced.cuh"
 #include "cuda/tile_plan.h"
 #include "fastweight/scalar_functions.h"
 
@@ -301,7 +302,8 @@ void CudaDevice::scaleTo(const ScaleSwigluGradient& p, const Operand& gateUp,
   }
   const Operand scaledGateUp =
       operands_.toProduce(Element::kBfloat16, p.scaledGateUp, p.batch, p.tokens, 2 * p.hiddenDim);
-  const Operand scaledHidden = operands_.toProduce(Element::kBfloat16, p.scaledHidden, p.batch, p.tokens, p.hiddenDim);
+  const Operand scaledHidden =
+      operands_.toProduce(Element::kBfloat16, p.scaledHidden, p.batch, p.tokens, p.hiddenDim);
   if (scaledGateUp.data == nullptr || scaledHidden.data == nullptr) return;
   const GradientBody<const In, __nv_bfloat16> body = {
       rates, in, dh, viewOf<__nv_bfloat16>(scaledGateUp), viewOf<__nv_bfloat16>(scaledHidden)};
@@ -335,8 +337,8 @@ void CudaDevice::swigluGradient(const SwigluGradient& p) {
   multiplyToBfloat16(hidden, dHidden);
   if (multipliesHidden(p.keyDim, p.hiddenDim) && isOnSixteenBytes(dHidden, p.batch)) {
     const GateUpProduct product = gateUpOf(gates, p.hiddenDim);
-    const Operand scaledGateUp = operands_.toProduce(Element::kBfloat16, p.gateUp, p.batch,
-                                                     p.tokens, 2 * p.hiddenDim);
+    const Operand scaledGateUp =
+        operands_.toProduce(Element::kBfloat16, p.gateUp, p.batch, p.tokens, 2 * p.hiddenDim);
     const Operand scaledHidden =
         operands_.toProduce(Element::kBfloat16, p.dHidden, p.batch, p.tokens, p.hiddenDim);
     if (product.pair.a.data == nullptr || product.pair.b.data == nullptr ||
@@ -381,7 +383,8 @@ void CudaDevice::swigluGradientBackward(const SwigluGradientBackward& p) {
     return;
   }
   const auto produce = [&](const Matrices& view, int64_t columns) {
-    return viewOf<__nv_bfloat16>(operands_.toProduce(Element::kBfloat16, view, p.batch, p.tokens, columns));
+    return viewOf<__nv_bfloat16>(
+        operands_.toProduce(Element::kBfloat16, view, p.batch, p.tokens, columns));
   };
   const auto scaledGateUp = produce(p.scaledGateUp, 2 * p.hiddenDim);
   const auto scaledHidden = produce(p.scaledHidden, p.hiddenDim);

@@ -26,25 +26,24 @@ struct alignas(8) CopyBarrier {
   }
   /// Arrives, and `bytes` of copies belong to this phase.
   __device__ __forceinline__ void arriveExpecting(uint32_t bytes) {
-    FASTWEIGHT_HOPPER(asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(
-                                       sharedAddress(this)),
-                                   "r"(bytes)
-                                   : "memory"));
+    FASTWEIGHT_HOPPER(asm volatile(
+        "mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(sharedAddress(this)),
+        "r"(bytes) : "memory"));
   }
   /// Waits until the phase of this parity is over. That of a new barrier is 0; the one before it
   /// counts as over.
   __device__ __forceinline__ void wait(uint32_t parity) {
-    FASTWEIGHT_HOPPER(asm volatile("{\n.reg .pred over;\n"
-                                   "again: mbarrier.try_wait.parity.shared::cta.b64 over, [%0], %1;\n"
-                                   "@!over bra again;\n}" ::"r"(sharedAddress(this)),
-                                   "r"(parity)
-                                   : "memory"));
+    FASTWEIGHT_HOPPER(
+        asm volatile("{\n.reg .pred over;\n"
+                     "again: mbarrier.try_wait.parity.shared::cta.b64 over, [%0], %1;\n"
+                     "@!over bra again;\n}" ::"r"(sharedAddress(this)),
+                     "r"(parity) : "memory"));
   }
 };
 
 /// Behind start() of all barriers, by the thread that called it.
 __device__ __forceinline__ void publishBarriers() {
-  FASTWEIGHT_HOPPER(asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"));
+  FASTWEIGHT_HOPPER(asm volatile("fence.mbarrier_init.release.cluster;" :: : "memory"));
 }
 
 /// Starts to copy the box of `map` at (x, y, z) to `shared`, on 1024 bytes. Its bytes, zeros for
@@ -52,11 +51,11 @@ __device__ __forceinline__ void publishBarriers() {
 /// at their place with y % 8 xored to it.
 __device__ __forceinline__ void copyBox(void* shared, const CUtensorMap& map, CopyBarrier& barrier,
                                         int x, int y, int z) {
-  FASTWEIGHT_HOPPER(asm volatile(
-      "cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes "
-      "[%0], [%1, {%3, %4, %5}], [%2];" ::"r"(sharedAddress(shared)),
-      "l"(reinterpret_cast<uint64_t>(&map)), "r"(sharedAddress(&barrier)), "r"(x), "r"(y), "r"(z)
-      : "memory"));
+  FASTWEIGHT_HOPPER(
+      asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes "
+                   "[%0], [%1, {%3, %4, %5}], [%2];" ::"r"(sharedAddress(shared)),
+                   "l"(reinterpret_cast<uint64_t>(&map)), "r"(sharedAddress(&barrier)), "r"(x),
+                   "r"(y), "r"(z) : "memory"));
 }
 
 }  // namespace fastweight::cuda

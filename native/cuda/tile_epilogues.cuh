@@ -95,13 +95,14 @@ __device__ __forceinline__ void storeEight(Element* to, const uint32_t (&words)[
   }
 }
 
-/// Writes the lane's pairs of columns 8 j to 8 j + 31 in rows 8 i further down: eight entries of one
-/// row a lane. Turns `words` over.
+/// Writes the lane's pairs of columns 8 j to 8 j + 31 in rows 8 i further down: eight entries of
+/// one row a lane. Turns `words` over.
 template <typename Element>
 __device__ __forceinline__ void storeFour(const TileView<Element>& to, const WarpTile& tile, int i,
                                           int j, uint32_t (&words)[4]) {
   transposeQuad(words);
-  const int row = tile.laneRow(i), column = tile.column + 8 * (j + static_cast<int>(threadIdx.x % 4));
+  const int row = tile.laneRow(i),
+            column = tile.column + 8 * (j + static_cast<int>(threadIdx.x % 4));
   if (row < tile.rows && column < tile.columns) {
     storeEight(to.at(tile.batch, row, column), words, tile.columns - column);
   }
@@ -111,7 +112,8 @@ __device__ __forceinline__ void storeFour(const TileView<Element>& to, const War
 template <typename Element>
 __device__ __forceinline__ void loadFour(const TileView<const Element>& from, const WarpTile& tile,
                                          int i, int j, uint32_t (&words)[4]) {
-  const int row = tile.laneRow(i), column = tile.column + 8 * (j + static_cast<int>(threadIdx.x % 4));
+  const int row = tile.laneRow(i),
+            column = tile.column + 8 * (j + static_cast<int>(threadIdx.x % 4));
   uint4 eight = make_uint4(0, 0, 0, 0);
   if (row < tile.rows && column < tile.columns) {
     eight = *reinterpret_cast<const uint4*>(from.at(tile.batch, row, column));
@@ -217,8 +219,7 @@ struct AddEpilogue {
         for (int j = 0; j < kColumnGroups; ++j) {
           const int column = tile.laneColumn(j), of = 4 * j;
           const float first = alpha * (i == 0 ? sums.part[part][of] : sums.part[part][of + 2]);
-          const float second =
-              alpha * (i == 0 ? sums.part[part][of + 1] : sums.part[part][of + 3]);
+          const float second = alpha * (i == 0 ? sums.part[part][of + 1] : sums.part[part][of + 3]);
           if (inPairs && column + 1 < tile.columns) {
             float2 both = make_float2(0, 0);
             if (scale != 0) both = *reinterpret_cast<const float2*>(from + column);
@@ -261,14 +262,15 @@ struct SymmetricEpilogue {
   __device__ __forceinline__ void finish(const TileGroup& group, const TilePlace& place, int row,
                                          TileSums<1>& sums) const {
     const WarpTile tile = {place.batch, row, group.rows, place.column, group.columns};
-    float(&values)[kProductSums] = sums.part[0];
+    float (&values)[kProductSums] = sums.part[0];
     forPairs([&](int i, int j) {
       const int at = tile.laneRow(i), column = tile.laneColumn(j);
 #pragma unroll
       for (int e = 0; e < 2; ++e) {
         float& value = values[4 * j + 2 * i + e];
         value *= alpha;
-        if (at < tile.rows && column + e < tile.columns) value += added(place.batch, at, column + e);
+        if (at < tile.rows && column + e < tile.columns)
+          value += added(place.batch, at, column + e);
       }
     });
     const bool onDiagonal = place.row == place.column;
@@ -300,7 +302,9 @@ struct SymmetricEpilogue {
   }
 };
 
-__device__ __forceinline__ float quickSigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
+__device__ __forceinline__ float quickSigmoid(float x) {
+  return __fdividef(1.0f, 1.0f + __expf(-x));
+}
 
 /// hidden = silu(g) u of sums g and u; both also go to gateUp, side by side, where it is set.
 struct SwigluEpilogue {

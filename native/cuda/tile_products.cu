@@ -1,5 +1,3 @@
-#include "cuda/tile_products.h"
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -7,6 +5,7 @@
 #include "cuda/launch.h"
 #include "cuda/tile_epilogues.cuh"
 #include "cuda/tile_product.cuh"
+#include "cuda/tile_products.h"
 
 namespace fastweight::cuda {
 namespace {
@@ -72,18 +71,18 @@ CUtensorMap TileProducts::mapOf(Element element, const Operand& operand, int64_t
                                  static_cast<cuuint64_t>(stride * 2)};
   const cuuint32_t box[3] = {64, static_cast<cuuint32_t>(boxRows), 1};
   const cuuint32_t steps[3] = {1, 1, 1};
-  const CUresult result = encode_(
-      &map,
-      element == Element::kFloat16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
-                                   : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
-      3, const_cast<void*>(operand.data), sizes, strides, box, steps,
-      CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B, CU_TENSOR_MAP_L2_PROMOTION_L2_256B,
-      CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
+  const CUresult result =
+      encode_(&map,
+              element == Element::kFloat16 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT16
+                                           : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
+              3, const_cast<void*>(operand.data), sizes, strides, box, steps,
+              CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
+              CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   if (result != CUDA_SUCCESS) {
-    stream_.record(Status(Code::kInternal,
-                          "Expected a tensor map of [" + std::to_string(rows) + ", " +
-                              std::to_string(columns) + "] but got the driver's error " +
-                              std::to_string(static_cast<int>(result))));
+    stream_.record(Status(Code::kInternal, "Expected a tensor map of [" + std::to_string(rows) +
+                                               ", " + std::to_string(columns) +
+                                               "] but got the driver's error " +
+                                               std::to_string(static_cast<int>(result))));
   }
   return map;
 }

@@ -28,11 +28,11 @@ __device__ __forceinline__ uint32_t sharedAddress(const void* shared) {
 
 /// Sums that were written by other instructions may be taken by products.
 __device__ __forceinline__ void beginProducts() {
-  FASTWEIGHT_HOPPER(asm volatile("wgmma.fence.sync.aligned;" ::: "memory"));
+  FASTWEIGHT_HOPPER(asm volatile("wgmma.fence.sync.aligned;" :: : "memory"));
 }
 /// Ends a group of the warpgroup's products.
 __device__ __forceinline__ void endProducts() {
-  FASTWEIGHT_HOPPER(asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"));
+  FASTWEIGHT_HOPPER(asm volatile("wgmma.commit_group.sync.aligned;" :: : "memory"));
 }
 /// Waits for all groups of products but the last `later`.
 template <int later>
@@ -49,16 +49,16 @@ __device__ __forceinline__ void waitForProducts() {
 #define FASTWEIGHT_EIGHT_SUMS(i)                                                             \
   "+f"(sums[i]), "+f"(sums[i + 1]), "+f"(sums[i + 2]), "+f"(sums[i + 3]), "+f"(sums[i + 4]), \
       "+f"(sums[i + 5]), "+f"(sums[i + 6]), "+f"(sums[i + 7])
-#define FASTWEIGHT_SUMS                                                                       \
-  FASTWEIGHT_EIGHT_SUMS(0), FASTWEIGHT_EIGHT_SUMS(8), FASTWEIGHT_EIGHT_SUMS(16),              \
-      FASTWEIGHT_EIGHT_SUMS(24), FASTWEIGHT_EIGHT_SUMS(32), FASTWEIGHT_EIGHT_SUMS(40),        \
+#define FASTWEIGHT_SUMS                                                                \
+  FASTWEIGHT_EIGHT_SUMS(0), FASTWEIGHT_EIGHT_SUMS(8), FASTWEIGHT_EIGHT_SUMS(16),       \
+      FASTWEIGHT_EIGHT_SUMS(24), FASTWEIGHT_EIGHT_SUMS(32), FASTWEIGHT_EIGHT_SUMS(40), \
       FASTWEIGHT_EIGHT_SUMS(48), FASTWEIGHT_EIGHT_SUMS(56)
-#define FASTWEIGHT_MULTIPLY(type)                                                             \
-  asm volatile(                                                                               \
-      "{\n.reg .pred adds;\nsetp.ne.b32 adds, %66, 0;\n"                                      \
-      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " " FASTWEIGHT_SUMS_TEXT   \
-      "%64, %65, adds, 1, 1, %67, %68;\n}"                                                    \
-      : FASTWEIGHT_SUMS                                                                       \
+#define FASTWEIGHT_MULTIPLY(type)                                                           \
+  asm volatile(                                                                             \
+      "{\n.reg .pred adds;\nsetp.ne.b32 adds, %66, 0;\n"                                    \
+      "wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " " FASTWEIGHT_SUMS_TEXT \
+      "%64, %65, adds, 1, 1, %67, %68;\n}"                                                  \
+      : FASTWEIGHT_SUMS                                                                     \
       : "l"(a), "l"(b), "r"(static_cast<int>(adds)), "n"(int{aDepthwise}), "n"(int{bDepthwise}))
 
 /// sums = a b, or += where it `adds`, of bfloat16 or float16 operands that the descriptors say.

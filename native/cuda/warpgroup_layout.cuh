@@ -1,6 +1,6 @@
-// How a product of a warpgroup, four warps side by side, holds its operands and sums. With warp w of
-// the group, g = lane / 4 and t = lane % 4, entry 4 j + 2 i + e of a thread's sums is row
-// 16 w + 8 i + g, column 8 j + 2 t + e.
+// How a product of a warpgroup, four warps side by side, holds its operands and sums. With warp w
+// of the group, g = lane / 4 and t = lane % 4, entry 4 j + 2 i + e of a thread's sums is row 16 w +
+// 8 i + g, column 8 j + 2 t + e.
 #pragma once
 
 #include <cuda_runtime.h>

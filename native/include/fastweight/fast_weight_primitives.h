@@ -33,11 +33,10 @@ struct Gemm {
   Epilogue epilogue;
 };
 
-/// c = alpha * S + beta * addend + diagonal * I for a symmetric S [n, n], at half the work of a full
-/// product.
-/// S is a b^T (the caller promises that it is symmetric), or sym(a b^T) = (a b^T + b a^T) / 2 where
-/// `symmetrise` is set. a, b [n, k]; addend [n, n] symmetric, or empty. c may alias addend, never
-/// a or b. Both triangles of c are written and are bitwise equal.
+/// c = alpha * S + beta * addend + diagonal * I for a symmetric S [n, n], at half the work of a
+/// full product. S is a b^T (the caller promises that it is symmetric), or sym(a b^T) = (a b^T + b
+/// a^T) / 2 where `symmetrise` is set. a, b [n, k]; addend [n, n] symmetric, or empty. c may alias
+/// addend, never a or b. Both triangles of c are written and are bitwise equal.
 struct SymmetricProduct {
   int64_t batch = 1, n = 0, k = 0;
   float alpha = 1, beta = 0, diagonal = 0;
@@ -192,10 +191,10 @@ class FastWeightPrimitives {
   virtual bool allFinite(int64_t count, const float* x) = 0;
 
   /// Between the two, memory is written by the primitives of this class alone, and the results of
-  /// swiglu(), swigluGradient(), scaleSwigluGradient() and swigluGradientBackward(), and of products
-  /// that say so, are read by products alone, except what `keepGateUp` and `activationsOnly` ask for
-  /// and ratesCotangent. So a device may keep operands in the form that its products read, and those
-  /// results in no other.
+  /// swiglu(), swigluGradient(), scaleSwigluGradient() and swigluGradientBackward(), and of
+  /// products that say so, are read by products alone, except what `keepGateUp` and
+  /// `activationsOnly` ask for and ratesCotangent. So a device may keep operands in the form that
+  /// its products read, and those results in no other.
   virtual void beginProducts() {}
   virtual void endProducts() {}
 

@@ -1,5 +1,6 @@
 // The fast-weight primitives that are products, in every precision.
 #include "cuda_tests.h"
+#include "fastweight/newton_schulz.h"
 
 namespace fastweight::test {
 namespace {
@@ -33,6 +34,10 @@ ConstMatrices input(DeviceRun& run, uint64_t seed, int64_t batch, int64_t rows, 
 
 Matrices output(DeviceRun& run, uint64_t seed, int64_t batch, int64_t rows, int64_t columns) {
   return packed(run.inOut(Random(seed).floats(batch * rows * columns)), rows, columns);
+}
+
+float* scratch(DeviceRun& run, int64_t count) {
+  return const_cast<float*>(run.input(std::vector<float>(static_cast<size_t>(count), NAN)));
 }
 
 void addGemms(DeviceCases* cases) {
@@ -145,12 +150,50 @@ void addSwiglus(DeviceCases* cases) {
   }
 }
 
+/// Three matrices that become one batch once turned: an iteration whose steps read one another's
+/// results, which makes rounding errors grow.
+void addNewtonSchulz(DeviceCases* cases) {
+  const NewtonSchulzSchedule schedule = {{4.0848f, -6.8946f, 2.9270f},
+                                         {3.9505f, -6.3029f, 2.6377f},
+                                         {3.7418f, -5.5913f, 2.3037f},
+                                         {2.8769f, -3.1427f, 1.2046f}};
+  const std::vector<NewtonSchulzMatrices> groups = {{2, 48, 20}, {1, 20, 48}};
+  const int64_t count = groups[0].count() + groups[1].count();
+  const auto add = [&](const std::string& name, const Precision& precision, double growth,
+                       NewtonSchulzMethod method, const auto& run) {
+    cases->push_back({name + " in " + precision.name,
+                      [=](DeviceRun& on) {
+                        const NewtonSchulz iteration(on.device(), schedule, groups, 1e-7f, method);
+                        run(on, iteration, on.input(Random(1).floats(count)));
+                      },
+                      growth * precision.tolerance, 1, precision.value});
+  };
+  const auto forward = [=](DeviceRun& run, const NewtonSchulz& iteration, const float* d) {
+    iteration.forward(d, run.floats(count), scratch(run, iteration.forwardFloats()));
+  };
+  const auto backward = [=](DeviceRun& run, const NewtonSchulz& iteration, const float* d) {
+    float* iterates = scratch(run, iteration.iterateFloats());
+    iteration.forwardKeeping(d, run.floats(count), iterates);
+    iteration.backward(iterates, run.input(Random(2).floats(count)), run.floats(count),
+                       scratch(run, iteration.backwardFloats()));
+  };
+  for (const Precision& precision : kPrecisions) {
+    add("Newton-Schulz product", precision, 6, NewtonSchulzMethod::kStandard, forward);
+    add("Gram Newton-Schulz product", precision, 6, NewtonSchulzMethod::kGram, forward);
+    // In bfloat16 a gradient's error has the size of its smaller entries: the contract is one of
+    // norms, which `fastweight verify` checks.
+    if (precision.value == MatmulPrecision::kBfloat16) continue;
+    add("Newton-Schulz product's backward", precision, 60, NewtonSchulzMethod::kStandard, backward);
+  }
+}
+
 }  // namespace
 
 void addProductCases(DeviceCases* cases) {
   addGemms(cases);
   addSymmetricProducts(cases);
   addSwiglus(cases);
+  addNewtonSchulz(cases);
 }
 
 }  // namespace fastweight::test

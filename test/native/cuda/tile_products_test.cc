@@ -1,13 +1,14 @@
 // Our own products of warpgroups. Operands are small whole numbers, so that every sum is exact and
-// results have to be equal, bit for bit; shapes leave pieces of tiles over, and need more tiles than
-// there are blocks.
+// results have to be equal, bit for bit; shapes leave pieces of tiles over, and need more tiles
+// than there are blocks.
+#include "cuda/tile_products.h"
+
 #include <cmath>
 #include <string>
 #include <vector>
 
 #include "cuda/device_memory.h"
 #include "cuda/stream.h"
-#include "cuda/tile_products.h"
 #include "cuda_bf16.h"
 #include "cuda_fp16.h"
 #include "cuda_tests.h"
@@ -174,8 +175,7 @@ void testSymmetric(Element element, int64_t batch, int64_t n, int64_t depth, boo
                            (element == Element::kFloat16 ? "float16" : "bfloat16");
   inBothOrders(name, [&](const std::string& what) {
     Bench bench;
-    const Reduced a =
-        Reduced::of(element, batch, n, depth, wholeNumbers(1, batch * n * depth));
+    const Reduced a = Reduced::of(element, batch, n, depth, wholeNumbers(1, batch * n * depth));
     const Reduced b =
         symmetrise ? Reduced::of(element, batch, n, depth, wholeNumbers(2, batch * n * depth)) : a;
     std::vector<float> addend = wholeNumbers(3, batch * n * n);
@@ -259,9 +259,9 @@ void testHidden(int64_t batch, int64_t tokens, int64_t hiddenDim, int64_t depth,
         bench.copyOf(std::vector<float>(static_cast<size_t>(batch * tokens * 2 * hiddenDim), NAN)),
         tokens, 2 * hiddenDim);
     bench.products.swiglu(product, hidden, gateUp);
-    bench.products.swigluGradient(
-        product, packed(static_cast<const float*>(bench.copyOf(rates)), tokens, 3),
-        bench.copyOf(dh), scaledGateUp, scaledHidden);
+    bench.products.swigluGradient(product,
+                                  packed(static_cast<const float*>(bench.copyOf(rates)), tokens, 3),
+                                  bench.copyOf(dh), scaledGateUp, scaledHidden);
     expect(bench.status().isOk(), what);
     const Reduced gotHidden = Bench::read(hidden, hiddenLike);
     const Reduced gotScaled = Bench::read(scaledHidden, hiddenLike);

@@ -67,9 +67,7 @@ void carryOut(const WarpgroupProduct& p) {
 
 }  // namespace
 
-void startProduct(const WarpgroupProduct& product) {
-  ofThread().groups.back().push_back(product);
-}
+void startProduct(const WarpgroupProduct& product) { ofThread().groups.back().push_back(product); }
 
 void endProducts() { ofThread().groups.emplace_back(); }
 

@@ -4,8 +4,8 @@
 
 #include "cublasLt.h"
 #include "cuda_bf16.h"
-#include "cuda_fp16.h"
 #include "cuda_emulation/functions.h"
+#include "cuda_fp16.h"
 
 struct cublasLtContext {};
 struct cublasLtLayout {
