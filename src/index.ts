@@ -6,6 +6,11 @@
 import './kernels/register';
 
 export {
+  type ActivationStorage,
+  activationStorage,
+  setActivationStorage,
+} from './backend/activation_storage';
+export {
   type MatmulPrecision,
   matmulPrecision,
   setMatmulPrecision,
@@ -142,6 +147,7 @@ export {
   slidingWindowAttention,
 } from './ops/sliding_window_attention';
 export { softmaxCrossEntropy } from './ops/softmax_cross_entropy';
+export { storeActivation } from './ops/store_activation';
 export { AdamW, type AdamWOptions } from './optimizers/adamw';
 
 export { Muon, type MuonOptions } from './optimizers/muon';

@@ -61,15 +61,24 @@ bool booleanArgument(const Napi::CallbackInfo& info, size_t index) {
   return info[index].As<Napi::Boolean>().Value();
 }
 
-void* memoryArgument(const Napi::CallbackInfo& info, size_t index, size_t bytes) {
-  void* memory = nullptr;
-  check(info.Env(),
-        Session::of(info).tensors->memory(integerArgument(info, index), bytes, &memory));
+const void* inputArgument(const Napi::CallbackInfo& info, size_t index, size_t bytes) {
+  const void* memory = nullptr;
+  check(info.Env(), Session::of(info).tensors->read(integerArgument(info, index), bytes, &memory));
   return memory;
 }
 
-float* optionalFloatsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
+void* outputArgument(const Napi::CallbackInfo& info, size_t index, size_t bytes) {
+  void* memory = nullptr;
+  check(info.Env(), Session::of(info).tensors->write(integerArgument(info, index), bytes, &memory));
+  return memory;
+}
+
+const float* optionalFloatsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
   return numberArgument(info, index) == 0 ? nullptr : floatsArgument(info, index, count);
+}
+
+float* optionalOutputArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
+  return numberArgument(info, index) == 0 ? nullptr : outputFloatsArgument(info, index, count);
 }
 
 Napi::Object start(Napi::Env env, Napi::Object exports) {

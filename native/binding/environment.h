@@ -44,10 +44,26 @@ class Functions {
   void set(const char* name, const Napi::Value& value) { object_.Set(name, value); }
   template <typename Callback>
   void add(const char* name, Callback callback) {
-    object_.Set(name, Napi::Function::New(env(), callback, name, &session_));
+    const auto call = [callback](const Napi::CallbackInfo& info) {
+      const CallCopies copies(*Session::of(info).tensors);
+      return callback(info);
+    };
+    object_.Set(name, Napi::Function::New(env(), call, name, &session_));
   }
 
  private:
+  /// The float32 copies that a call's arguments took last as long as the call.
+  class CallCopies {
+   public:
+    explicit CallCopies(TensorTable& tensors) : tensors_(tensors) {}
+    ~CallCopies() { tensors_.releaseCopies(); }
+    CallCopies(const CallCopies&) = delete;
+    CallCopies& operator=(const CallCopies&) = delete;
+
+   private:
+    TensorTable& tensors_;
+  };
+
   Session& session_;
   Napi::Object object_;
 };
@@ -60,19 +76,29 @@ double numberArgument(const Napi::CallbackInfo& info, size_t index);
 int64_t integerArgument(const Napi::CallbackInfo& info, size_t index);
 bool booleanArgument(const Napi::CallbackInfo& info, size_t index);
 
-/// The memory of the tensor whose handle is argument `index`, holding at least `count` elements.
-/// Throws ERR_DISPOSED or ERR_SHAPE.
-void* memoryArgument(const Napi::CallbackInfo& info, size_t index, size_t bytes);
-inline float* floatsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
+/// The values of the tensor whose handle is argument `index`, at least `bytes` bytes, for a kernel
+/// to read. Throws ERR_DISPOSED, ERR_SHAPE or ERR_OUT_OF_MEMORY.
+const void* inputArgument(const Napi::CallbackInfo& info, size_t index, size_t bytes);
+inline const float* floatsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
+  return static_cast<const float*>(
+      inputArgument(info, index, static_cast<size_t>(count) * sizeof(float)));
+}
+inline const int32_t* intsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
+  return static_cast<const int32_t*>(
+      inputArgument(info, index, static_cast<size_t>(count) * sizeof(int32_t)));
+}
+
+/// As inputArgument(), for a kernel to write.
+void* outputArgument(const Napi::CallbackInfo& info, size_t index, size_t bytes);
+inline float* outputFloatsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
   return static_cast<float*>(
-      memoryArgument(info, index, static_cast<size_t>(count) * sizeof(float)));
+      outputArgument(info, index, static_cast<size_t>(count) * sizeof(float)));
 }
-inline int32_t* intsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
-  return static_cast<int32_t*>(
-      memoryArgument(info, index, static_cast<size_t>(count) * sizeof(int32_t)));
-}
-/// As floatsArgument, but null for a handle of 0, which stands for an absent tensor.
-float* optionalFloatsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count);
+
+/// As floatsArgument() and outputFloatsArgument(), but null for a handle of 0, which stands for an
+/// absent tensor.
+const float* optionalFloatsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count);
+float* optionalOutputArgument(const Napi::CallbackInfo& info, size_t index, int64_t count);
 
 // Each adds one family's functions to those of a device.
 void registerDevice(Functions& functions);

@@ -34,24 +34,37 @@ class Fields {
   }
 
   /// The tensor `name` of at least `count` floats, or null where the field is absent or 0.
-  float* floats(const char* name, int64_t count) const {
-    const Napi::Value value = object_.Get(name);
-    if (value.IsUndefined()) return nullptr;
-    const Handle handle = integer(name);
+  const float* floats(const char* name, int64_t count) const {
+    const Handle handle = handleOf(name);
+    if (handle == 0) return nullptr;
+    const void* memory = nullptr;
+    check(env_, tensors_.read(handle, static_cast<size_t>(count) * sizeof(float), &memory));
+    return static_cast<const float*>(memory);
+  }
+
+  /// The same, to be written.
+  float* output(const char* name, int64_t count) const {
+    const Handle handle = handleOf(name);
     if (handle == 0) return nullptr;
     void* memory = nullptr;
-    check(env_, tensors_.memory(handle, static_cast<size_t>(count) * sizeof(float), &memory));
+    check(env_, tensors_.write(handle, static_cast<size_t>(count) * sizeof(float), &memory));
     return static_cast<float*>(memory);
   }
 
   /// The weights named w0, w1, w2 with `suffix` behind; all or none.
-  FastWeights<float> weights(const std::string& suffix, const ScanShape& s) const {
-    return set(suffix, s.rows * s.hiddenDim * s.keyDim, s.rows * s.valueDim * s.hiddenDim);
+  FastWeights<const float> weights(const std::string& suffix, const ScanShape& s) const {
+    return set<const float>(&Fields::floats, suffix, weightCount02(s), weightCount1(s));
+  }
+  FastWeights<float> outputWeights(const std::string& suffix, const ScanShape& s) const {
+    return set<float>(&Fields::output, suffix, weightCount02(s), weightCount1(s));
   }
 
   /// As weights(), of row norms.
-  FastWeights<float> norms(const std::string& suffix, const ScanShape& s) const {
-    return set(suffix, s.rows * s.hiddenDim, s.rows * s.valueDim);
+  FastWeights<const float> norms(const std::string& suffix, const ScanShape& s) const {
+    return set<const float>(&Fields::floats, suffix, s.rows * s.hiddenDim, s.rows * s.valueDim);
+  }
+  FastWeights<float> outputNorms(const std::string& suffix, const ScanShape& s) const {
+    return set<float>(&Fields::output, suffix, s.rows * s.hiddenDim, s.rows * s.valueDim);
   }
 
   [[noreturn]] void wrong(const char* expectation, const char* name) const {
@@ -60,15 +73,24 @@ class Fields {
   }
 
  private:
-  FastWeights<float> set(const std::string& suffix, int64_t count02, int64_t count1) const {
-    FastWeights<float> set;
-    set.w0 = floats(("w0" + suffix).c_str(), count02);
-    set.w1 = floats(("w1" + suffix).c_str(), count1);
-    set.w2 = floats(("w2" + suffix).c_str(), count02);
+  static int64_t weightCount02(const ScanShape& s) { return s.rows * s.hiddenDim * s.keyDim; }
+  static int64_t weightCount1(const ScanShape& s) { return s.rows * s.valueDim * s.hiddenDim; }
+
+  template <typename Float>
+  FastWeights<Float> set(Float* (Fields::*tensor)(const char*, int64_t) const,
+                         const std::string& suffix, int64_t count02, int64_t count1) const {
+    FastWeights<Float> set;
+    set.w0 = (this->*tensor)(("w0" + suffix).c_str(), count02);
+    set.w1 = (this->*tensor)(("w1" + suffix).c_str(), count1);
+    set.w2 = (this->*tensor)(("w2" + suffix).c_str(), count02);
     if ((set.w0 == nullptr) != (set.w1 == nullptr) || (set.w0 == nullptr) != (set.w2 == nullptr)) {
       wrong("all of w0, w1, w2 or none", suffix.c_str());
     }
     return set;
+  }
+
+  Handle handleOf(const char* name) const {
+    return object_.Get(name).IsUndefined() ? 0 : integer(name);
   }
 
   double number(const char* name) const {
@@ -83,14 +105,6 @@ class Fields {
   TensorTable& tensors_;
   Napi::Object object_;
 };
-
-FastWeights<const float> readOnly(const FastWeights<float>& set) {
-  FastWeights<const float> result;
-  result.w0 = set.w0;
-  result.w1 = set.w1;
-  result.w2 = set.w2;
-  return result;
-}
 
 bool has(const Program& program, ProgramStep::Kind kind) {
   return std::any_of(program.begin(), program.end(),
@@ -153,10 +167,10 @@ struct ScanCall {
     inputs.v = fields.floats("v", tokens * shape.valueDim);
     inputs.rates = fields.floats("rates", tokens * 3);
     inputs.momentum = fields.floats("momentum", tokens);
-    inputs.weights = readOnly(fields.weights("", shape));
-    inputs.norms = readOnly(fields.norms("Norm", shape));
-    inputs.mainWeights = readOnly(fields.weights("Main", shape));
-    inputs.momenta = readOnly(fields.weights("Momentum", shape));
+    inputs.weights = fields.weights("", shape);
+    inputs.norms = fields.norms("Norm", shape);
+    inputs.mainWeights = fields.weights("Main", shape);
+    inputs.momenta = fields.weights("Momentum", shape);
     if (!inputs.weights) fields.wrong("a tensor", "w0, w1, w2");
     if (has(program, ProgramStep::Kind::kApply) && !inputs.q) fields.wrong("a tensor", "q");
     if (has(program, ProgramStep::Kind::kUpdate) && (!inputs.k || !inputs.v || !inputs.rates)) {
@@ -178,11 +192,11 @@ void scan(const Napi::CallbackInfo& info) {
   const ScanCall call(info, fields);
   ScanOutputs outputs;
   outputs.output =
-      fields.floats("output", call.shape.rows * outputTokens(call.program) * call.shape.valueDim);
-  outputs.weights = fields.weights("Out", call.shape);
-  outputs.mainWeights = fields.weights("MainOut", call.shape);
-  outputs.momenta = fields.weights("MomentumOut", call.shape);
-  outputs.norms = fields.norms("NormOut", call.shape);
+      fields.output("output", call.shape.rows * outputTokens(call.program) * call.shape.valueDim);
+  outputs.weights = fields.outputWeights("Out", call.shape);
+  outputs.mainWeights = fields.outputWeights("MainOut", call.shape);
+  outputs.momenta = fields.outputWeights("MomentumOut", call.shape);
+  outputs.norms = fields.outputNorms("NormOut", call.shape);
   if (outputs.norms && call.options.weightNorm == WeightNorm::kNone) {
     fields.wrong("no tensor without a weight norm", "NormOut");
   }
@@ -211,20 +225,20 @@ void scanBackward(const Napi::CallbackInfo& info) {
   ScanCotangents cotangents;
   cotangents.output =
       fields.floats("outputCotangent", s.rows * outputTokens(call.program) * s.valueDim);
-  cotangents.weights = readOnly(fields.weights("Cotangent", s));
-  cotangents.mainWeights = readOnly(fields.weights("MainCotangent", s));
-  cotangents.momenta = readOnly(fields.weights("MomentumCotangent", s));
-  cotangents.norms = readOnly(fields.norms("NormCotangent", s));
+  cotangents.weights = fields.weights("Cotangent", s);
+  cotangents.mainWeights = fields.weights("MainCotangent", s);
+  cotangents.momenta = fields.weights("MomentumCotangent", s);
+  cotangents.norms = fields.norms("NormCotangent", s);
   ScanGradients gradients;
-  gradients.weights = fields.weights("Gradient", s);
-  gradients.mainWeights = fields.weights("MainGradient", s);
-  gradients.momenta = fields.weights("MomentumGradient", s);
-  gradients.norms = fields.norms("NormGradient", s);
-  gradients.q = fields.floats("qGradient", tokens * s.keyDim);
-  gradients.k = fields.floats("kGradient", tokens * s.keyDim);
-  gradients.v = fields.floats("vGradient", tokens * s.valueDim);
-  gradients.rates = fields.floats("ratesGradient", tokens * 3);
-  gradients.momentum = fields.floats("momentumGradient", tokens);
+  gradients.weights = fields.outputWeights("Gradient", s);
+  gradients.mainWeights = fields.outputWeights("MainGradient", s);
+  gradients.momenta = fields.outputWeights("MomentumGradient", s);
+  gradients.norms = fields.outputNorms("NormGradient", s);
+  gradients.q = fields.output("qGradient", tokens * s.keyDim);
+  gradients.k = fields.output("kGradient", tokens * s.keyDim);
+  gradients.v = fields.output("vGradient", tokens * s.valueDim);
+  gradients.rates = fields.output("ratesGradient", tokens * 3);
+  gradients.momentum = fields.output("momentumGradient", tokens);
   const ScanInputs& inputs = call.inputs;
   const auto same = [](const void* input, const void* gradient) {
     return (input != nullptr) == (gradient != nullptr);
@@ -250,9 +264,9 @@ void newtonSchulz(const Napi::CallbackInfo& info) {
   const NewtonSchulzMatrices shape{fields.integer("matrices"), fields.integer("rows"),
                                    fields.integer("columns")};
   const float* d = fields.floats("d", shape.count());
-  float* out = fields.floats("out", shape.count());
+  float* out = fields.output("out", shape.count());
   const float* outCotangent = fields.floats("outCotangent", shape.count());
-  float* dCotangent = fields.floats("dCotangent", shape.count());
+  float* dCotangent = fields.output("dCotangent", shape.count());
   const bool backward = outCotangent != nullptr;
   if (d == nullptr || (backward ? dCotangent : out) == nullptr) {
     fields.wrong("a tensor", "d, out");

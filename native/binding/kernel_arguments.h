@@ -49,10 +49,10 @@ inline ElementType typeArgument(const Napi::CallbackInfo& info, size_t index) {
 
 inline int bytesOf(ElementType type) { return type == ElementType::kBool ? 1 : 4; }
 
-/// The memory of the tensor whose handle is argument `index`, `count` elements of `bytes` each.
-inline void* elementsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count,
-                              int bytes) {
-  return memoryArgument(info, index, static_cast<size_t>(count) * static_cast<size_t>(bytes));
+/// The tensor whose handle is argument `index`, `count` elements of `bytes` each, to be read.
+inline const void* elementsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count,
+                                    int bytes) {
+  return inputArgument(info, index, static_cast<size_t>(count) * static_cast<size_t>(bytes));
 }
 
 /// A new tensor that a kernel writes and returns. Throws ERR_OUT_OF_MEMORY.
@@ -62,7 +62,7 @@ class Result {
       : env_(info.Env()), tensors_(*Session::of(info).tensors) {
     const size_t bytes = static_cast<size_t>(count) * static_cast<size_t>(bytesPerElement);
     check(env_, tensors_.allocate(bytes, &handle_));
-    check(env_, tensors_.memory(handle_, bytes, &memory_));
+    check(env_, tensors_.write(handle_, bytes, &memory_));
   }
 
   void* memory() const { return memory_; }

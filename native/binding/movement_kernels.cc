@@ -8,10 +8,10 @@ namespace {
 
 Device& deviceOf(const Napi::CallbackInfo& info) { return *Session::of(info).device; }
 
-/// The bytes of a tensor that a walk from element `start` reaches, and that all of it is inside.
-/// Throws ERR_SHAPE.
-uint8_t* walkedArgument(const Napi::CallbackInfo& info, size_t index, int64_t start, int bytes,
-                        const StridedPair& layout, const int64_t* strides) {
+/// Bytes of a tensor from its first element to the last that a walk from element `start` reaches.
+/// Throws ERR_SHAPE where it reaches elements before the first.
+size_t walkedBytes(const Napi::CallbackInfo& info, int64_t start, int bytes,
+                   const StridedPair& layout, const int64_t* strides) {
   int64_t first = start, last = start;
   for (int axis = 0; axis < layout.rank; ++axis) {
     const int64_t extent = (layout.sizes[axis] - 1) * strides[axis];
@@ -21,20 +21,23 @@ uint8_t* walkedArgument(const Napi::CallbackInfo& info, size_t index, int64_t st
     check(info.Env(), Status::expected(Code::kShape, "a walk inside the tensor", "layout",
                                        "element " + std::to_string(first)));
   }
-  return static_cast<uint8_t*>(elementsArgument(info, index, last + 1, bytes)) + start * bytes;
+  return static_cast<size_t>(last + 1) * static_cast<size_t>(bytes);
 }
 
 /// copyStrided(bytesPerElement, from, fromStart, to, toStart, rank), walked as `layout` says
 void copyStrided(const Napi::CallbackInfo& info) {
   const int bytes = countArgument(info, 0) == 1 ? 1 : 4;
+  const int64_t fromStart = countArgument(info, 2), toStart = countArgument(info, 4);
   const StridedPair layout = layoutArgument(info, 5);
   for (int axis = 0; axis < layout.rank; ++axis) {
     if (layout.sizes[axis] <= 0) return;
   }
   const void* from =
-      walkedArgument(info, 1, countArgument(info, 2), bytes, layout, layout.firstStrides);
-  void* to = walkedArgument(info, 3, countArgument(info, 4), bytes, layout, layout.secondStrides);
-  deviceOf(info).copyStrided(bytes, layout, from, to);
+      inputArgument(info, 1, walkedBytes(info, fromStart, bytes, layout, layout.firstStrides));
+  void* to =
+      outputArgument(info, 3, walkedBytes(info, toStart, bytes, layout, layout.secondStrides));
+  deviceOf(info).copyStrided(bytes, layout, static_cast<const uint8_t*>(from) + fromStart * bytes,
+                             static_cast<uint8_t*>(to) + toStart * bytes);
 }
 
 /// copyRanges(from, to, floats, ranges): items are `floats` floats each; every triple of `ranges`
@@ -57,7 +60,7 @@ void copyRanges(const Napi::CallbackInfo& info) {
     toItems = std::max(toItems, to + count);
   }
   const float* source = floatsArgument(info, 0, productOf(info, {fromItems, floats}));
-  float* target = floatsArgument(info, 1, productOf(info, {toItems, floats}));
+  float* target = outputFloatsArgument(info, 1, productOf(info, {toItems, floats}));
   for (size_t i = 0; i + 2 < ranges.ElementLength(); i += 3) {
     deviceOf(info).copy(target + ranges[i + 1] * floats, source + ranges[i] * floats,
                         static_cast<size_t>(ranges[i + 2] * floats) * sizeof(float));

@@ -32,17 +32,29 @@ class Table {
     return static_cast<int64_t>(value);
   }
 
-  float* floats(size_t row, size_t column, int64_t count) const {
-    const double handle = number(row, column);
-    if (!(handle >= 0 && handle <= 9007199254740991.0)) wrong("handles");
+  const float* floats(size_t row, size_t column, int64_t count) const {
+    const void* memory = nullptr;
+    check(info_.Env(), tensors().read(handle(row, column), bytesOf(count), &memory));
+    return static_cast<const float*>(memory);
+  }
+
+  /// The same, to be changed in place.
+  float* ownFloats(size_t row, size_t column, int64_t count) const {
     void* memory = nullptr;
-    check(info_.Env(),
-          Session::of(info_).tensors->memory(static_cast<Handle>(handle),
-                                             static_cast<size_t>(count) * sizeof(float), &memory));
+    check(info_.Env(), tensors().write(handle(row, column), bytesOf(count), &memory));
     return static_cast<float*>(memory);
   }
 
  private:
+  TensorTable& tensors() const { return *Session::of(info_).tensors; }
+  static size_t bytesOf(int64_t count) { return static_cast<size_t>(count) * sizeof(float); }
+
+  Handle handle(size_t row, size_t column) const {
+    const double handle = number(row, column);
+    if (!(handle >= 0 && handle <= 9007199254740991.0)) wrong("handles");
+    return static_cast<Handle>(handle);
+  }
+
   void wrong(const char* expectation) const {
     check(info_.Env(), Status::expected(Code::kArgument, expectation, "tensors", "something else"));
   }
@@ -73,8 +85,8 @@ void adamWStep(const Napi::CallbackInfo& info) {
   std::vector<AdamWTensor> tensors;
   for (size_t row = 0; row < table.rows(); ++row) {
     const int64_t count = table.size(row, 0);
-    tensors.push_back({count, table.floats(row, 1, count), table.floats(row, 2, count),
-                       table.floats(row, 3, count), table.floats(row, 4, count)});
+    tensors.push_back({count, table.ownFloats(row, 1, count), table.floats(row, 2, count),
+                       table.ownFloats(row, 3, count), table.ownFloats(row, 4, count)});
   }
   deviceOf(info).adamW(step, static_cast<int64_t>(tensors.size()), tensors.data());
 }
@@ -102,9 +114,9 @@ void muonStep(const Napi::CallbackInfo& info) {
     const int64_t count =
         productOf(info, {table.size(row, 0), table.size(row, 1), table.size(row, 2)});
     tensor.scale = static_cast<float>(table.number(row, 3));
-    tensor.variable = table.floats(row, 4, count);
+    tensor.variable = table.ownFloats(row, 4, count);
     tensor.gradient = table.floats(row, 5, count);
-    tensor.average = table.floats(row, 6, count);
+    tensor.average = table.ownFloats(row, 6, count);
     tensors.push_back(tensor);
   }
   check(info.Env(), fastweight::muonStep(deviceOf(info), step, std::move(tensors)));
@@ -113,7 +125,7 @@ void muonStep(const Napi::CallbackInfo& info) {
 /// globalNorm(tensors, norm): tensors: rows of count, handle.
 void globalNorm(const Napi::CallbackInfo& info) {
   const Table table(info, 0, 2);
-  float* norm = floatsArgument(info, 1, 1);
+  float* norm = outputFloatsArgument(info, 1, 1);
   std::vector<FloatsView> tensors;
   for (size_t row = 0; row < table.rows(); ++row) {
     const int64_t count = table.size(row, 0);

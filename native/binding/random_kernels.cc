@@ -13,7 +13,7 @@ uint64_t seedArgument(const Napi::CallbackInfo& info, size_t index) {
 /// randomUniform(y, count, seed, low, high)
 void randomUniform(const Napi::CallbackInfo& info) {
   const int64_t count = countArgument(info, 1);
-  float* y = floatsArgument(info, 0, count);
+  float* y = outputFloatsArgument(info, 0, count);
   deviceOf(info).randomUniform(seedArgument(info, 2), count,
                                static_cast<float>(numberArgument(info, 3)),
                                static_cast<float>(numberArgument(info, 4)), y);
@@ -22,7 +22,7 @@ void randomUniform(const Napi::CallbackInfo& info) {
 /// randomNormal(y, count, seed, mean, deviation)
 void randomNormal(const Napi::CallbackInfo& info) {
   const int64_t count = countArgument(info, 1);
-  float* y = floatsArgument(info, 0, count);
+  float* y = outputFloatsArgument(info, 0, count);
   deviceOf(info).randomNormal(seedArgument(info, 2), count,
                               static_cast<float>(numberArgument(info, 3)),
                               static_cast<float>(numberArgument(info, 4)), y);
@@ -32,7 +32,7 @@ void randomNormal(const Napi::CallbackInfo& info) {
 void dropout(const Napi::CallbackInfo& info) {
   const int64_t count = countArgument(info, 2);
   const float* x = floatsArgument(info, 0, count);
-  float* y = floatsArgument(info, 1, count);
+  float* y = outputFloatsArgument(info, 1, count);
   const double rate = numberArgument(info, 4);
   if (!(rate >= 0 && rate < 1)) {
     check(info.Env(),

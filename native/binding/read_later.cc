@@ -46,7 +46,7 @@ class Waiter final : public Napi::AsyncWorker {
 Napi::Value readLater(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto bytes = static_cast<size_t>(integerArgument(info, 1));
-  const void* memory = memoryArgument(info, 0, bytes);
+  const void* memory = inputArgument(info, 0, bytes);
   Device& device = *Session::of(info).device;
   std::unique_ptr<HostRead> read = device.startRead(memory, bytes);
   if (read != nullptr) {

@@ -24,10 +24,17 @@ AttentionShape attentionShape(const Napi::CallbackInfo& info, size_t first) {
 }
 
 /// The tensor [batch, tokens, heads * headDim] that is argument `index`.
-Matrices tokensArgument(const Napi::CallbackInfo& info, size_t index, const AttentionShape& s,
-                        int64_t tokens) {
+ConstMatrices tokensArgument(const Napi::CallbackInfo& info, size_t index, const AttentionShape& s,
+                             int64_t tokens) {
   const int64_t width = s.heads * s.headDim;
   return packed(floatsArgument(info, index, s.batch * tokens * width), tokens, width);
+}
+
+/// The same, to be written.
+Matrices outputTokensArgument(const Napi::CallbackInfo& info, size_t index, const AttentionShape& s,
+                              int64_t tokens) {
+  const int64_t width = s.heads * s.headDim;
+  return packed(outputFloatsArgument(info, index, s.batch * tokens * width), tokens, width);
 }
 
 /// Adds the tensor `firstKeys` [batch, queryTokens] int32 that argument `index` may be.
@@ -45,8 +52,8 @@ void attention(const Napi::CallbackInfo& info) {
   a.q = tokensArgument(info, 0, s, s.queryTokens);
   a.k = tokensArgument(info, 1, s, s.keyTokens);
   a.v = tokensArgument(info, 2, s, s.keyTokens);
-  a.output = tokensArgument(info, 4, s, s.queryTokens);
-  a.logSumExp = floatsArgument(info, 5, s.batch * s.heads * s.queryTokens);
+  a.output = outputTokensArgument(info, 4, s, s.queryTokens);
+  a.logSumExp = outputFloatsArgument(info, 5, s.batch * s.heads * s.queryTokens);
   check(info.Env(), deviceOf(info).attention(a));
 }
 
@@ -63,9 +70,9 @@ void attentionBackward(const Napi::CallbackInfo& info) {
   a.output = tokensArgument(info, 4, s, s.queryTokens);
   a.logSumExp = floatsArgument(info, 5, s.batch * s.heads * s.queryTokens);
   a.outputCotangent = tokensArgument(info, 6, s, s.queryTokens);
-  a.qCotangent = tokensArgument(info, 7, s, s.queryTokens);
-  a.kCotangent = tokensArgument(info, 8, s, s.keyTokens);
-  a.vCotangent = tokensArgument(info, 9, s, s.keyTokens);
+  a.qCotangent = outputTokensArgument(info, 7, s, s.queryTokens);
+  a.kCotangent = outputTokensArgument(info, 8, s, s.keyTokens);
+  a.vCotangent = outputTokensArgument(info, 9, s, s.keyTokens);
   check(info.Env(), deviceOf(info).attentionBackward(a));
 }
 
@@ -79,7 +86,7 @@ void normaliseRows(const Napi::CallbackInfo& info) {
   n.x = floatsArgument(info, 0, n.rows * n.columns);
   n.weight = optionalFloatsArgument(info, 1, n.columns);
   n.bias = optionalFloatsArgument(info, 2, n.columns);
-  n.y = floatsArgument(info, 3, n.rows * n.columns);
+  n.y = outputFloatsArgument(info, 3, n.rows * n.columns);
   deviceOf(info).normaliseRows(n);
 }
 
@@ -94,9 +101,9 @@ void normaliseRowsBackward(const Napi::CallbackInfo& info) {
   n.x = floatsArgument(info, 0, n.rows * n.columns);
   n.weight = optionalFloatsArgument(info, 1, n.columns);
   n.yCotangent = floatsArgument(info, 2, n.rows * n.columns);
-  n.xCotangent = floatsArgument(info, 3, n.rows * n.columns);
-  n.weightCotangent = optionalFloatsArgument(info, 4, n.columns);
-  n.biasCotangent = optionalFloatsArgument(info, 5, n.columns);
+  n.xCotangent = outputFloatsArgument(info, 3, n.rows * n.columns);
+  n.weightCotangent = optionalOutputArgument(info, 4, n.columns);
+  n.biasCotangent = optionalOutputArgument(info, 5, n.columns);
   check(info.Env(), deviceOf(info).normaliseRowsBackward(n));
 }
 
@@ -113,7 +120,7 @@ void rotaryEmbedding(const Napi::CallbackInfo& info) {
   r.inverse = booleanArgument(info, 9);
   const int64_t count = r.batch * r.tokens * r.heads * r.headDim;
   r.x = floatsArgument(info, 0, count);
-  r.y = floatsArgument(info, 1, count);
+  r.y = outputFloatsArgument(info, 1, count);
   check(info.Env(), deviceOf(info).rotary(r));
 }
 
@@ -130,7 +137,7 @@ void tableRotaryEmbedding(const Napi::CallbackInfo& info) {
   r.x = floatsArgument(info, 0, count);
   r.cosines = floatsArgument(info, 1, r.tokens * (r.headDim / 2));
   r.sines = floatsArgument(info, 2, r.tokens * (r.headDim / 2));
-  r.y = floatsArgument(info, 3, count);
+  r.y = outputFloatsArgument(info, 3, count);
   check(info.Env(), deviceOf(info).rotary(r));
 }
 
@@ -142,7 +149,7 @@ void activate(const Napi::CallbackInfo& info) {
   a.offset = static_cast<float>(numberArgument(info, 5));
   a.x = floatsArgument(info, 0, a.count);
   a.up = optionalFloatsArgument(info, 1, a.count);
-  a.y = floatsArgument(info, 2, a.count);
+  a.y = outputFloatsArgument(info, 2, a.count);
   deviceOf(info).activate(a);
 }
 
@@ -155,8 +162,8 @@ void activateBackward(const Napi::CallbackInfo& info) {
   a.x = floatsArgument(info, 0, a.count);
   a.up = optionalFloatsArgument(info, 1, a.count);
   a.yCotangent = floatsArgument(info, 2, a.count);
-  a.xCotangent = floatsArgument(info, 3, a.count);
-  a.upCotangent = a.up == nullptr ? nullptr : floatsArgument(info, 4, a.count);
+  a.xCotangent = outputFloatsArgument(info, 3, a.count);
+  a.upCotangent = a.up == nullptr ? nullptr : outputFloatsArgument(info, 4, a.count);
   deviceOf(info).activateBackward(a);
 }
 
@@ -167,8 +174,8 @@ void softmaxCrossEntropy(const Napi::CallbackInfo& info) {
   c.classes = integerArgument(info, 5);
   c.logits = floatsArgument(info, 0, c.rows * c.classes);
   c.labels = intsArgument(info, 1, c.rows);
-  c.loss = floatsArgument(info, 2, 1);
-  c.logSumExp = floatsArgument(info, 3, 2 * c.rows);
+  c.loss = outputFloatsArgument(info, 2, 1);
+  c.logSumExp = outputFloatsArgument(info, 3, 2 * c.rows);
   const int64_t row = deviceOf(info).firstLabelOutOfRange(c.rows, c.classes, c.labels);
   if (row >= 0) {
     int32_t label = 0;
@@ -190,7 +197,7 @@ void softmaxCrossEntropyBackward(const Napi::CallbackInfo& info) {
   c.labels = intsArgument(info, 1, c.rows);
   c.logSumExp = floatsArgument(info, 2, 2 * c.rows);
   c.lossCotangent = floatsArgument(info, 3, 1);
-  c.logitsCotangent = floatsArgument(info, 4, c.rows * c.classes);
+  c.logitsCotangent = outputFloatsArgument(info, 4, c.rows * c.classes);
   deviceOf(info).crossEntropyBackward(c);
 }
 

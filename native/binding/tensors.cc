@@ -1,7 +1,7 @@
 // Tensor storage: allocate, free, write, read, sizes.
 #include <string>
 
-#include "binding/environment.h"
+#include "binding/kernel_arguments.h"
 #include "binding/read_later.h"
 
 namespace fastweight::binding {
@@ -35,7 +35,7 @@ Napi::TypedArray typedArrayArgument(const Napi::CallbackInfo& info, size_t index
 /// write(handle, typedArray): the tensor's first bytes become the array's.
 void write(const Napi::CallbackInfo& info) {
   const Napi::TypedArray array = typedArrayArgument(info, 1);
-  void* memory = memoryArgument(info, 0, array.ByteLength());
+  void* memory = outputArgument(info, 0, array.ByteLength());
   const auto* host = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   Session::of(info).device->copyFromHost(memory, host, array.ByteLength());
 }
@@ -44,11 +44,35 @@ void write(const Napi::CallbackInfo& info) {
 /// failure of what was queued before.
 void read(const Napi::CallbackInfo& info) {
   const Napi::TypedArray array = typedArrayArgument(info, 1);
-  const void* memory = memoryArgument(info, 0, array.ByteLength());
+  const void* memory = inputArgument(info, 0, array.ByteLength());
   auto* host = static_cast<uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
   Device& device = *Session::of(info).device;
   device.copyToHost(host, memory, array.ByteLength());
   check(info.Env(), device.synchronize());
+}
+
+/// storeBfloat16(x, count) -> the values of x, rounded to bfloat16 and stored so. Throws
+/// ERR_ARGUMENT where the device stores float32 alone.
+Napi::Value storeBfloat16(const Napi::CallbackInfo& info) {
+  Session& session = Session::of(info);
+  if (!session.device->storesBfloat16()) {
+    check(info.Env(),
+          Status::expected(Code::kArgument, "float32", "storage on this device", "bfloat16"));
+  }
+  const int64_t count = countArgument(info, 1);
+  const float* x = floatsArgument(info, 0, count);
+  Handle handle = 0;
+  void* y = nullptr;
+  check(info.Env(), session.tensors->allocateBfloat16(count, &handle, &y));
+  session.device->roundToBfloat16(count, x, y);
+  return Napi::Number::New(info.Env(), static_cast<double>(handle));
+}
+
+/// isBfloat16(handle) -> whether the tensor is stored so
+Napi::Value isBfloat16(const Napi::CallbackInfo& info) {
+  StoredFloats values;
+  check(info.Env(), Session::of(info).tensors->stored(integerArgument(info, 0), 0, &values));
+  return Napi::Boolean::New(info.Env(), values.storage == Storage::kBfloat16);
 }
 
 /// memory() -> { tensors, bytes, peakBytes }
@@ -74,6 +98,10 @@ void registerTensors(Functions& functions) {
   functions.add("write", write);
   functions.add("read", read);
   functions.add("readLater", readLater);
+  functions.set("storesBfloat16",
+                Napi::Boolean::New(functions.env(), functions.session().device->storesBfloat16()));
+  functions.add("storeBfloat16", storeBfloat16);
+  functions.add("isBfloat16", isBfloat16);
   functions.add("resetPeakBytes", resetPeakBytes);
   functions.add("memory", memory);
 }

@@ -10,24 +10,27 @@ namespace {
 constexpr int64_t kSlots = int64_t{1} << 26;
 constexpr uint32_t kGenerations = 1u << 26;
 
+Status noRoom(const Device& device, size_t bytes) {
+  return Status(Code::kOutOfMemory, "Expected room for a tensor of " + std::to_string(bytes) +
+                                        " bytes on device " + device.name() +
+                                        " but got none. Dispose of tensors, or use smaller ones");
+}
+
 }  // namespace
 
 TensorTable::~TensorTable() {
+  releaseCopies();
   for (Slot& slot : slots_) {
     if (slot.alive) device_.release(slot.memory, slot.bytes);
   }
 }
 
-Status TensorTable::allocate(size_t bytes, Handle* handle) {
+Status TensorTable::allocate(size_t bytes, Storage storage, Handle* handle) {
   if (vacant_.empty() && slots_.size() >= static_cast<size_t>(kSlots)) {
     return Status(Code::kOutOfMemory, "Expected fewer than 67108864 tensors alive at a time");
   }
   void* memory = device_.allocate(bytes);
-  if (memory == nullptr) {
-    return Status(Code::kOutOfMemory, "Expected room for a tensor of " + std::to_string(bytes) +
-                                          " bytes on device " + device_.name() +
-                                          " but got none. Dispose of tensors, or use smaller ones");
-  }
+  if (memory == nullptr) return noRoom(device_, bytes);
   if (vacant_.empty()) {
     vacant_.push_back(slots_.size());
     slots_.emplace_back();
@@ -37,9 +40,17 @@ Status TensorTable::allocate(size_t bytes, Handle* handle) {
   Slot& slot = slots_[index];
   slot.memory = memory;
   slot.bytes = bytes;
+  slot.storage = storage;
   slot.alive = true;
   ++live_;
   *handle = static_cast<Handle>(slot.generation) * kSlots + static_cast<Handle>(index);
+  return Status::ok();
+}
+
+Status TensorTable::allocateBfloat16(int64_t count, Handle* handle, void** memory) {
+  const auto bytes = static_cast<size_t>(count * bytesOf(Storage::kBfloat16));
+  FASTWEIGHT_RETURN_IF_ERROR(allocate(bytes, Storage::kBfloat16, handle));
+  *memory = slots_[static_cast<size_t>(*handle % kSlots)].memory;
   return Status::ok();
 }
 
@@ -57,21 +68,60 @@ Status TensorTable::free(Handle handle) {
   return Status::ok();
 }
 
-Status TensorTable::memory(Handle handle, size_t bytes, void** memory) const {
+Status TensorTable::read(Handle handle, size_t bytes, const void** memory) {
   size_t index = 0;
-  FASTWEIGHT_RETURN_IF_ERROR(find(handle, &index));
-  if (slots_[index].bytes < bytes) {
-    return Status::expected(Code::kShape, "at least " + std::to_string(bytes) + " bytes", "tensor",
-                            std::to_string(slots_[index].bytes));
+  FASTWEIGHT_RETURN_IF_ERROR(findValues(handle, bytes, &index));
+  const Slot& slot = slots_[index];
+  if (slot.storage == Storage::kFloat32) {
+    *memory = slot.memory;
+    return Status::ok();
   }
-  *memory = slots_[index].memory;
+  for (const Copy& copy : copies_) {
+    if (copy.handle == handle) {
+      *memory = copy.memory;
+      return Status::ok();
+    }
+  }
+  void* values = nullptr;
+  FASTWEIGHT_RETURN_IF_ERROR(widen(slot, &values));
+  copies_.push_back({handle, values, slot.valueBytes()});
+  *memory = values;
   return Status::ok();
 }
 
-Status TensorTable::sizeOf(Handle handle, size_t* bytes) const {
+Status TensorTable::write(Handle handle, size_t bytes, void** memory) {
   size_t index = 0;
-  FASTWEIGHT_RETURN_IF_ERROR(find(handle, &index));
-  *bytes = slots_[index].bytes;
+  FASTWEIGHT_RETURN_IF_ERROR(findValues(handle, bytes, &index));
+  Slot& slot = slots_[index];
+  if (slot.storage != Storage::kFloat32) {
+    void* values = nullptr;
+    FASTWEIGHT_RETURN_IF_ERROR(widen(slot, &values));
+    device_.release(slot.memory, slot.bytes);
+    slot.memory = values;
+    slot.bytes = slot.valueBytes();
+    slot.storage = Storage::kFloat32;
+  }
+  *memory = slot.memory;
+  return Status::ok();
+}
+
+Status TensorTable::stored(Handle handle, int64_t count, StoredFloats* values) const {
+  size_t index = 0;
+  FASTWEIGHT_RETURN_IF_ERROR(
+      findValues(handle, static_cast<size_t>(count) * sizeof(float), &index));
+  *values = {slots_[index].memory, slots_[index].storage};
+  return Status::ok();
+}
+
+void TensorTable::releaseCopies() {
+  for (const Copy& copy : copies_) device_.release(copy.memory, copy.bytes);
+  copies_.clear();
+}
+
+Status TensorTable::widen(const Slot& slot, void** memory) {
+  *memory = device_.allocate(slot.valueBytes());
+  if (*memory == nullptr) return noRoom(device_, slot.valueBytes());
+  device_.widenBfloat16(slot.floats(), slot.memory, static_cast<float*>(*memory));
   return Status::ok();
 }
 
@@ -107,6 +157,14 @@ Status TensorTable::find(Handle handle, size_t* index) const {
   }
   *index = slot;
   return Status::ok();
+}
+
+Status TensorTable::findValues(Handle handle, size_t bytes, size_t* index) const {
+  FASTWEIGHT_RETURN_IF_ERROR(find(handle, index));
+  const size_t held = slots_[*index].valueBytes();
+  if (held >= bytes) return Status::ok();
+  return Status::expected(Code::kShape, "at least " + std::to_string(bytes) + " bytes", "tensor",
+                          std::to_string(held));
 }
 
 }  // namespace fastweight

@@ -93,6 +93,11 @@ class CudaDevice final : public Device {
   void cumulative(bool product, bool exclusive, bool reverse, int64_t outer, int64_t size,
                   int64_t inner, const float* x, float* y) override;
 
+  // storage.cu
+  bool storesBfloat16() const override { return true; }
+  void roundToBfloat16(int64_t count, const float* x, void* y) override;
+  void widenBfloat16(int64_t count, const void* x, float* y) override;
+
   // strided_copy.cu
   void copyStrided(int elementBytes, const StridedPair& layout, const void* from,
                    void* to) override;

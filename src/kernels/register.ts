@@ -9,6 +9,7 @@ import { nativeKernels } from './native_kernels';
 import { optimizerKernels } from './optimizers';
 import { dropoutGradient, randomKernels } from './random';
 import { sequenceGradients, sequenceKernels } from './sequence';
+import { storeActivationGradient, storeActivationKernels } from './store_activation';
 
 registerBackends(
   new Map([
@@ -18,6 +19,7 @@ registerBackends(
     ...sequenceKernels,
     ...optimizerKernels,
     ...randomKernels,
+    ...storeActivationKernels,
   ]),
 );
 registerGradients();
@@ -26,6 +28,7 @@ for (const gradient of [
   newtonSchulzGradient,
   ...sequenceGradients,
   dropoutGradient,
+  storeActivationGradient,
 ]) {
   registerGradient(gradient);
 }

@@ -13,6 +13,7 @@ const suites = [
   'test/memory/memory.test.ts',
   'test/kernels/native_kernels.test.ts',
   'test/kernels/convolution.test.ts',
+  'test/kernels/activation_storage.test.ts',
   'test/ops',
 ];
 

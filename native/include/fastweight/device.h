@@ -12,6 +12,7 @@
 #include "fastweight/random_kernels.h"
 #include "fastweight/sequence_kernels.h"
 #include "fastweight/status.h"
+#include "fastweight/storage.h"
 #include "fastweight/tensor_kernels.h"
 
 namespace fastweight {
@@ -68,6 +69,13 @@ class Device : public FastWeightPrimitives,
   virtual std::unique_ptr<HostRead> startRead(const void* device, size_t bytes) = 0;
   virtual void copy(void* to, const void* from, size_t bytes) = 0;
   virtual void zero(void* memory, size_t bytes) = 0;
+
+  /// Whether tensors may be stored as bfloat16; only then are the next two called.
+  virtual bool storesBfloat16() const { return false; }
+  /// y [count], stored as bfloat16, = x rounded to the nearest, ties to even.
+  virtual void roundToBfloat16(int64_t /*count*/, const float* /*x*/, void* /*y*/) {}
+  /// y [count] = x, which is stored as bfloat16.
+  virtual void widenBfloat16(int64_t /*count*/, const void* /*x*/, float* /*y*/) {}
 
   /// Waits for what is queued; the first failure of a queued primitive since the last call.
   virtual Status synchronize() = 0;

@@ -8,6 +8,8 @@ namespace fastweight::test {
 void testEmulation();
 /// Memory, copies, markers, failures.
 void testRuntime(Device& device);
+/// Tensors stored as bfloat16.
+void testStorage(Device& device);
 
 /// Products by our own kernels.
 void testTileProducts();

@@ -18,6 +18,7 @@ int main(int argumentCount, char** arguments) {
     if (argumentCount == 1) {
       testRuntime(*cuda);
       testTileProducts();
+      testStorage(*cuda);
       checkBriefly();
       testGemm(*cuda);
       testSymmetricProduct(*cuda);
