@@ -5,6 +5,7 @@ import { registerBackends } from '../backend/register';
 import { newtonSchulzGradient, newtonSchulzKernels } from './fast_weights/newton_schulz';
 import { scanGradient, scanKernels } from './fast_weights/scan';
 import { registerGradients } from './gradients/register';
+import { linearGradient, linearKernels } from './linear';
 import { nativeKernels } from './native_kernels';
 import { optimizerKernels } from './optimizers';
 import { dropoutGradient, randomKernels } from './random';
@@ -19,6 +20,7 @@ registerBackends(
     ...sequenceKernels,
     ...optimizerKernels,
     ...randomKernels,
+    ...linearKernels,
     ...storeActivationKernels,
   ]),
 );
@@ -28,6 +30,7 @@ for (const gradient of [
   newtonSchulzGradient,
   ...sequenceGradients,
   dropoutGradient,
+  linearGradient,
   storeActivationGradient,
 ]) {
   registerGradient(gradient);

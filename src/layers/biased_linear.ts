@@ -7,7 +7,8 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { geluTanh, silu } from '../ops/activations';
-import { linear } from './linear';
+import { storeActivation } from '../ops/store_activation';
+import { storedLinear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { normal, type ParameterSpec, zeros } from './parameter_spec';
 
@@ -53,8 +54,8 @@ export class BiasedLinear extends ParameterLayer {
   override call(inputs: Tensor | Tensor[]): Tensor {
     return tidy(() => {
       const bias = this.parameter<Tensor1D>('bias');
-      const y = linear(onlyInput(inputs), this.parameter<Tensor2D>('weight'), bias);
-      return activations[this.config.activation](y);
+      const y = storedLinear(onlyInput(inputs), this.parameter<Tensor2D>('weight'), bias);
+      return storeActivation(activations[this.config.activation](y));
     });
   }
 }

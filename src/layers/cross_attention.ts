@@ -1,5 +1,4 @@
 import {
-  reshape,
   serialization,
   type Tensor,
   type Tensor1D,
@@ -9,8 +8,10 @@ import {
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { attention } from '../ops/attention';
 import { rmsNorm } from '../ops/norms';
+import { storeActivation } from '../ops/store_activation';
 import { joinHeads, splitHeads } from './heads';
-import { linear } from './linear';
+import { reshape } from './lean_ops';
+import { storedLinear } from './linear';
 import { ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { linearParameters, ones, type ParameterSpec, xavier } from './parameter_spec';
 
@@ -63,9 +64,10 @@ export class CrossAttention extends ParameterLayer {
       const [x, context] = inputs as [Tensor, Tensor3D];
       const { numHeads, eps, dim } = this.config;
       const flat: Tensor3D = reshape(x, [x.shape[0], -1, dim]);
-      const norm = (name: string) => this.parameter<Tensor1D>(`${name}.weight`);
-      const q = rmsNorm(this.linear('q', flat), norm('norm_q'), eps);
-      const k = rmsNorm(this.linear('k', context), norm('norm_k'), eps);
+      const normed = (y: Tensor3D, name: string) =>
+        storeActivation(rmsNorm(y, this.parameter<Tensor1D>(`${name}.weight`), eps));
+      const q = normed(this.linear('q', flat), 'norm_q');
+      const k = normed(this.linear('k', context), 'norm_k');
       const heads = [q, k, this.linear('v', context)].map((y) => splitHeads(y, numHeads));
       const attended = joinHeads(attention(heads[0], heads[1], heads[2]));
       return reshape(this.linear('o', attended), x.shape);
@@ -74,7 +76,7 @@ export class CrossAttention extends ParameterLayer {
 
   private linear(name: string, x: Tensor3D): Tensor3D {
     const bias = this.parameter<Tensor1D>(`${name}.bias`);
-    return linear(x, this.parameter(`${name}.weight`), bias);
+    return storedLinear(x, this.parameter(`${name}.weight`), bias);
   }
 }
 

@@ -1,13 +1,12 @@
 import {
-  add,
+  add as addBroadcast,
   eye,
   matMul,
   mul,
-  reshape,
+  type Rank,
   serialization,
   sigmoid,
   slice,
-  split,
   squeeze,
   type Tensor,
   type Tensor1D,
@@ -20,12 +19,14 @@ import {
 import { silu, stepSizes } from '../ops/activations';
 import type { FastWeights } from '../ops/fast_weight_state';
 import { l2Norm, rmsNorm } from '../ops/norms';
+import { storeActivation } from '../ops/store_activation';
 import {
   type FastWeightAttentionConfig,
   fastWeightAttentionParameters,
 } from './fast_weight_attention_config';
 import { fromRows, joinHeads, splitHeads, toRows } from './heads';
-import { linear } from './linear';
+import { add, reshape, scaleShift } from './lean_ops';
+import { linear, splitLinear, storedLinear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import type { ParameterSpec } from './parameter_spec';
 import { type SequenceArguments, type SequenceLayout, wholeSequences } from './sequence_layout';
@@ -69,23 +70,31 @@ export class FastWeightAttention extends ParameterLayer {
     return tidy(() => {
       const x = onlyInput<Tensor3D>(inputs);
       const { config, name } = this;
-      let [q, k, v] = split<Tensor3D>(this.linear('qkv', x, config.qkvBias), 3, 2);
-      if (config.attnQkNorm) {
-        q = rmsNorm(q, this.parameter<Tensor1D>('q_norm.weight'), normEpsilon);
-        k = rmsNorm(k, this.parameter<Tensor1D>('k_norm.weight'), normEpsilon);
-      }
-      const [rotatedQ, rotatedK] = [q, k].map((each) => this.rotated(each, sequence));
+      const qkvBias = config.qkvBias ? this.parameter<Tensor1D>('qkv.bias') : undefined;
+      let [q, k, v] = splitLinear(x, this.parameter<Tensor2D>('qkv.weight'), 3, qkvBias);
+      if (config.attnQkNorm) [q, k] = [this.normed(q, 'q_norm'), this.normed(k, 'k_norm')];
+      const [rotatedQ, rotatedK] = [q, k].map((each) =>
+        storeActivation(this.rotated(each, sequence)),
+      );
       const heads = splitHeads(v, config.numAttnHeads);
       const attended = sequence.attend(name, rotatedQ, rotatedK, heads, config.windowSize);
       const joined = joinHeads(attended);
-      if (config.numLactHeads === 0) return this.linear('o_proj', joined);
-      return this.linear('o_proj', add(joined, this.readFastWeights(x, [q, k, v], sequence)));
+      const read =
+        config.numLactHeads === 0
+          ? joined
+          : storeActivation(add(joined, this.readFastWeights(x, [q, k, v], sequence)));
+      return storedLinear(read, this.parameter<Tensor2D>('o_proj.weight'));
     });
   }
 
-  private linear(name: string, x: Tensor3D, bias = false): Tensor3D {
+  /** A projection to a few numbers a token, which stay float32. */
+  private linear(name: string, x: Tensor3D): Tensor3D {
     const weight = this.parameter<Tensor2D>(`${name}.weight`);
-    return linear(x, weight, bias ? this.parameter<Tensor1D>(`${name}.bias`) : undefined);
+    return linear(x, weight, this.parameter<Tensor1D>(`${name}.bias`));
+  }
+
+  private normed(x: Tensor3D, name: string): Tensor3D {
+    return storeActivation(rmsNorm(x, this.parameter<Tensor1D>(`${name}.weight`), normEpsilon));
   }
 
   /** x [batch, tokens, hiddenSize] -> [batch, tokens, numAttnHeads, dim], each head rotated. */
@@ -102,10 +111,10 @@ export class FastWeightAttention extends ParameterLayer {
       {
         q: this.fastQueryOrKey(q, 0, sequence),
         k: this.fastQueryOrKey(k, 1, sequence),
-        v: toRows(config.qkvSilu && !config.noVSilu ? silu(v) : v, heads),
-        rates: toRows(stepSizes(this.linear('lr_proj', x, true), baseStepSize), heads),
+        v: storeActivation(toRows(config.qkvSilu && !config.noVSilu ? silu(v) : v, heads)),
+        rates: toRows(stepSizes(this.linear('lr_proj', x), baseStepSize), heads),
         momentum: config.useMomentum
-          ? toRows(sigmoid(this.linear('momentum_proj.0', x, true)), heads)
+          ? toRows(sigmoid(this.linear('momentum_proj.0', x)), heads)
           : undefined,
       },
       {
@@ -118,9 +127,9 @@ export class FastWeightAttention extends ParameterLayer {
         start: () => this.startingWeights(x.shape[0]),
       },
     );
-    const normed = rmsNorm(output, this.parameter<Tensor1D>('ttt_norm.weight'), normEpsilon);
+    const normed = this.normed(storeActivation(output), 'ttt_norm');
     if (!config.learnableTttScale) return fromRows(normed, heads);
-    const scale = toRows(silu(this.linear('ttt_scale_proj', x, true)), heads);
+    const scale = toRows(silu(this.linear('ttt_scale_proj', x)), heads);
     return fromRows(mul(normed, scale), heads);
   }
 
@@ -130,13 +139,14 @@ export class FastWeightAttention extends ParameterLayer {
     const heads = config.numLactHeads;
     const channel = (name: string) =>
       squeeze<Tensor1D>(slice(this.parameter<Tensor2D>(name), [0, column], [-1, 1]), [1]);
-    let y: Tensor3D = add(mul(x, channel('qk_scale')), channel('qk_offset'));
-    if (config.qkvSilu) y = silu(y);
+    let y = storeActivation(scaleShift(x, channel('qk_scale'), channel('qk_offset')));
+    if (config.qkvSilu) y = storeActivation(silu(y));
     const [batch, tokens, width] = y.shape;
     const unit = joinHeads(l2Norm(splitHeads(y, heads)));
     // The rotary embedding groups channels by the attention's heads here too.
     const turned = config.tttNope ? unit : joinHeads(this.rotated(unit, sequence));
-    return toRows(reshape(turned, [batch, tokens, width]), heads);
+    const rows = toRows(reshape<Rank.R3>(turned, [batch, tokens, width]), heads);
+    return storeActivation(rows);
   }
 
   /** The initial fast weights of every row, [batch * numLactHeads, ...]. */
@@ -149,7 +159,7 @@ export class FastWeightAttention extends ParameterLayer {
     if (name === 'w1' || this.config.w0w2LowRank <= 0) return this.parameter(name);
     const left = this.parameter<Tensor3D>(`${name}.w_left`);
     const right = this.parameter<Tensor3D>(`${name}.w_right`);
-    return add(matMul(left, right), mul(0.5, eye(left.shape[1], right.shape[2])));
+    return addBroadcast(matMul(left, right), mul(0.5, eye(left.shape[1], right.shape[2])));
   }
 }
 

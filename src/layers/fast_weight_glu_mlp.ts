@@ -1,5 +1,5 @@
 import {
-  reshape,
+  type Rank,
   serialization,
   slice,
   split,
@@ -18,8 +18,10 @@ import { fastWeightApply } from '../ops/fast_weight_apply';
 import { fastWeightScan } from '../ops/fast_weight_scan';
 import type { FastWeights } from '../ops/fast_weight_state';
 import { l2Norm, rmsNorm } from '../ops/norms';
+import { storeActivation } from '../ops/store_activation';
 import { fromRows, joinHeads, splitHeads, toRows } from './heads';
-import { linear } from './linear';
+import { reshape } from './lean_ops';
+import { linear, storedLinear } from './linear';
 import { ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { linearParameters, normal, ones, type ParameterSpec } from './parameter_spec';
 
@@ -115,7 +117,8 @@ export class FastWeightGluMlp extends ParameterLayer {
   private write(x: Tensor4D): Tensor[] {
     const { hiddenSize, baseStepSize, muonSteps } = this.config;
     const tokens = this.flat(x);
-    const [k, v] = split<Tensor3D>(silu(this.projected(tokens, hiddenSize, 2 * hiddenSize)), 2, 2);
+    const kv = silu(this.projected(tokens, hiddenSize, 2 * hiddenSize));
+    const [k, v] = split<Tensor3D>(kv, 2, 2);
     const rates = linear<Tensor3D>(
       tokens,
       this.parameter<Tensor2D>('lr_fc.weight'),
@@ -124,7 +127,7 @@ export class FastWeightGluMlp extends ParameterLayer {
     const { state } = fastWeightScan(
       {
         k: this.unitRows(k),
-        v: toRows(v, this.heads),
+        v: storeActivation(toRows(v, this.heads)),
         rates: this.rateRows(stepSizes(rates, baseStepSize)),
       },
       this.startingWeights(x.shape[0]),
@@ -137,34 +140,36 @@ export class FastWeightGluMlp extends ParameterLayer {
 
   private read(x: Tensor4D, weights: FastWeights): Tensor {
     const q = silu(this.projected(this.flat(x), 0, this.config.hiddenSize));
-    const output = fastWeightApply(this.unitRows(q), weights);
+    const output = storeActivation(fastWeightApply(this.unitRows(q), weights));
     const normed = rmsNorm(output, this.parameter<Tensor1D>('o_norm.weight'), normEpsilon);
-    const mixed = linear(fromRows(normed, this.heads), this.parameter('c_proj.weight'));
+    const joined = storeActivation(fromRows(normed, this.heads));
+    const mixed = storedLinear(joined, this.parameter('c_proj.weight'));
     return reshape(mixed, x.shape);
   }
 
   /** [batch, images, tokens, hiddenSize] -> [batch, images * tokens, hiddenSize] */
   private flat(x: Tensor4D): Tensor3D {
     const [batch, images, tokens, width] = x.shape;
-    return reshape(x, [batch, images * tokens, width]);
+    return reshape<Rank.R3>(x, [batch, images * tokens, width]);
   }
 
   /** `count` of the outputs of to_qkv from `first` on, [batch, tokens, count]. */
   private projected(x: Tensor3D, first: number, count: number): Tensor3D {
     const weight = this.parameter<Tensor2D>('to_qkv.weight');
-    return linear(x, slice(weight, [first, 0], [count, -1]));
+    return storedLinear(x, slice(weight, [first, 0], [count, -1]));
   }
 
   /** Queries or keys [batch, tokens, hiddenSize] -> [batch * heads, tokens, headDim], normalised. */
   private unitRows(x: Tensor3D): Tensor3D {
-    return toRows(joinHeads(l2Norm(splitHeads(x, this.heads))), this.heads);
+    const unit = l2Norm(splitHeads(storeActivation(x), this.heads));
+    return storeActivation(toRows(joinHeads(unit), this.heads));
   }
 
   /** [batch, tokens, 3 * heads], the three of w0, w1, w2 outermost -> [batch * heads, tokens, 3] */
   private rateRows(rates: Tensor3D): Tensor3D {
     const [batch, tokens] = rates.shape;
-    const split: Tensor4D = reshape(rates, [batch, tokens, 3, this.heads]);
-    return reshape(transpose(split, [0, 3, 1, 2]), [batch * this.heads, tokens, 3]);
+    const split = reshape<Rank.R4>(rates, [batch, tokens, 3, this.heads]);
+    return reshape<Rank.R3>(transpose(split, [0, 3, 1, 2]), [batch * this.heads, tokens, 3]);
   }
 
   /** The initial fast weights of every row as [rows, out, in]. */

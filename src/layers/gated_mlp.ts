@@ -1,6 +1,7 @@
 import { serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { swiglu } from '../ops/activations';
-import { linear } from './linear';
+import { storeActivation } from '../ops/store_activation';
+import { storedLinear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { linearParameters, type ParameterSpec } from './parameter_spec';
 
@@ -45,9 +46,10 @@ export class GatedMlp extends ParameterLayer {
   override call(inputs: Tensor | Tensor[]): Tensor {
     return tidy(() => {
       const x = onlyInput(inputs);
-      const gate = linear(x, this.parameter('gate_proj.weight'));
-      const up = linear(x, this.parameter('up_proj.weight'));
-      return linear(swiglu(gate, up), this.parameter('down_proj.weight'));
+      const gate = storedLinear(x, this.parameter('gate_proj.weight'));
+      const up = storedLinear(x, this.parameter('up_proj.weight'));
+      const hidden = storeActivation(swiglu(gate, up));
+      return storedLinear(hidden, this.parameter('down_proj.weight'));
     });
   }
 }

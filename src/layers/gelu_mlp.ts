@@ -1,6 +1,7 @@
 import { serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { gelu } from '../ops/activations';
-import { linear } from './linear';
+import { storeActivation } from '../ops/store_activation';
+import { storedLinear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { linearParameters, type ParameterSpec } from './parameter_spec';
 
@@ -45,8 +46,8 @@ export class GeluMlp extends ParameterLayer {
 
   override call(inputs: Tensor | Tensor[]): Tensor {
     return tidy(() => {
-      const hidden = gelu(linear(onlyInput(inputs), this.parameter('c_fc.weight')));
-      return linear(hidden, this.parameter('c_proj.weight'));
+      const inner = storedLinear(onlyInput(inputs), this.parameter('c_fc.weight'));
+      return storedLinear(storeActivation(gelu(inner)), this.parameter('c_proj.weight'));
     });
   }
 }

@@ -1,4 +1,5 @@
-import { reshape, type Tensor3D, type Tensor4D, transpose } from '@tensorflow/tfjs-core';
+import { type Tensor3D, type Tensor4D, transpose } from '@tensorflow/tfjs-core';
+import { reshape } from './lean_ops';
 
 /** [batch, tokens, heads * dim] -> [batch, tokens, heads, dim] */
 export function splitHeads(x: Tensor3D, heads: number): Tensor4D {

@@ -1,6 +1,7 @@
-import { serialization, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
+import { serialization, type Tensor, type Tensor1D, tidy } from '@tensorflow/tfjs-core';
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { layerNorm } from '../ops/norms';
+import { storeActivation } from '../ops/store_activation';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { ones, type ParameterSpec, zeros } from './parameter_spec';
 
@@ -12,11 +13,19 @@ export class LayerNorm extends ParameterLayer {
   static readonly className = 'FastWeightLayerNorm';
   private readonly epsilon: number;
   private readonly bias: boolean;
+  private readonly stored: boolean;
 
-  constructor(args: { epsilon?: number; bias?: boolean } & ParameterLayerArgs = {}) {
+  /**
+   * @param args.stored whether the result is stored as an activation (the default); not where it is
+   * the start of a residual stream
+   */
+  constructor(
+    args: { epsilon?: number; bias?: boolean; stored?: boolean } & ParameterLayerArgs = {},
+  ) {
     super(args);
     this.epsilon = args.epsilon ?? 1e-5;
     this.bias = args.bias ?? false;
+    this.stored = args.stored ?? true;
   }
 
   protected override parameters(inputShape: Shape): ParameterSpec[] {
@@ -26,13 +35,16 @@ export class LayerNorm extends ParameterLayer {
   }
 
   protected override settings(): serialization.ConfigDict {
-    return { epsilon: this.epsilon, bias: this.bias };
+    return { epsilon: this.epsilon, bias: this.bias, stored: this.stored };
   }
 
   override call(inputs: Tensor | Tensor[]): Tensor {
-    const weight = this.parameter<Tensor1D>('weight');
-    const bias = this.bias ? this.parameter<Tensor1D>('bias') : undefined;
-    return layerNorm(onlyInput(inputs), weight, bias, this.epsilon);
+    return tidy(() => {
+      const weight = this.parameter<Tensor1D>('weight');
+      const bias = this.bias ? this.parameter<Tensor1D>('bias') : undefined;
+      const y = layerNorm(onlyInput(inputs), weight, bias, this.epsilon);
+      return this.stored ? storeActivation(y) : y;
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 // Adaptive layer norm (arXiv 2212.09748, section 3.2): a time embedding shifts, scales and gates.
 import {
-  add,
+  add as addBroadcast,
   mul,
   reshape,
   serialization,
@@ -13,6 +13,8 @@ import {
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { silu } from '../ops/activations';
 import { layerNorm } from '../ops/norms';
+import { storeActivation } from '../ops/store_activation';
+import { add, scaleShift } from './lean_ops';
 import { linear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { normal, type ParameterSpec, xavier, zeros } from './parameter_spec';
@@ -76,7 +78,7 @@ export class Modulation extends ParameterLayer {
   }
 
   override call(inputs: Tensor | Tensor[]): Tensor {
-    return tidy(() => add(onlyInput(inputs), this.parameter<Tensor3D>('modulation')));
+    return tidy(() => addBroadcast(onlyInput(inputs), this.parameter<Tensor3D>('modulation')));
   }
 }
 
@@ -85,9 +87,15 @@ function modulationOf(modulations: Tensor, index: number): Tensor {
   return slice(modulations, [0, 0, index, 0], [-1, -1, 1, -1]);
 }
 
-/** layerNorm(x) * (1 + scale) + shift, the norm without weights; shift and scale broadcast. */
+/**
+ * layerNorm(x) * (1 + scale) + shift, the norm without weights, stored as an activation; shift and
+ * scale broadcast.
+ */
 export function modulatedNorm(x: Tensor, shift: Tensor, scale: Tensor, epsilon: number): Tensor {
-  return tidy(() => add(mul(layerNorm(x, undefined, undefined, epsilon), add(scale, 1)), shift));
+  return tidy(() => {
+    const normed = storeActivation(layerNorm(x, undefined, undefined, epsilon));
+    return storeActivation(scaleShift(normed, addBroadcast(scale, 1), shift));
+  });
 }
 
 export interface ModulatedNormConfig {

@@ -13,6 +13,7 @@ import type { FastWeights } from '../ops/fast_weight_state';
 import { shiftedCausal } from '../ops/programs';
 import type { RotaryTable } from '../ops/rotary_table';
 import { slidingWindowAttention } from '../ops/sliding_window_attention';
+import { storeActivation } from '../ops/store_activation';
 import { rotaryTableOf, rotateByRow } from './rotary_positions';
 import type { FastWeightSettings, FastWeightTokens, SequenceLayout } from './sequence_layout';
 
@@ -108,8 +109,9 @@ function splitTokens(tokens: FastWeightTokens, sizes: number[], axis: number): F
   for (const name of tokenNames) {
     const tensor = tokens[name];
     if (tensor === undefined) continue;
+    const isActivation = name === 'q' || name === 'k' || name === 'v';
     split<Tensor3D>(tensor, sizes, axis).forEach((piece, at) => {
-      pieces[at][name] = piece;
+      pieces[at][name] = isActivation ? storeActivation(piece) : piece;
     });
   }
   return pieces;

@@ -1,6 +1,7 @@
-import { concat, ones, reshape, slice, type Tensor4D, tidy, zeros } from '@tensorflow/tfjs-core';
+import { concat, ones, type Rank, slice, type Tensor4D, tidy, zeros } from '@tensorflow/tfjs-core';
 import { rotaryEmbedding } from '../ops/rotary_embedding';
 import { type RotaryTable, rotaryEmbeddingByTable } from '../ops/rotary_table';
+import { reshape } from './lean_ops';
 
 /** Tokens that follow one another, from a position on; none at all are padding. */
 export interface PositionRun {
@@ -40,6 +41,6 @@ export function rotaryTableOf(
 /** x [batch, tokens, heads, headDim] turned by a table of batch * tokens rows. */
 export function rotateByRow(x: Tensor4D, table: RotaryTable): Tensor4D {
   const [batch, tokens, heads, headDim] = x.shape;
-  const flat = reshape(x, [1, batch * tokens, heads, headDim]) as Tensor4D;
-  return reshape(rotaryEmbeddingByTable(flat, table), x.shape);
+  const flat = reshape<Rank.R4>(x, [1, batch * tokens, heads, headDim]);
+  return reshape<Rank.R4>(rotaryEmbeddingByTable(flat, table), x.shape);
 }

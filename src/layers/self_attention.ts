@@ -1,7 +1,5 @@
 import {
-  reshape,
   serialization,
-  split,
   type Tensor,
   type Tensor1D,
   type Tensor3D,
@@ -10,8 +8,10 @@ import {
 } from '@tensorflow/tfjs-core';
 import { attention } from '../ops/attention';
 import { rmsNorm } from '../ops/norms';
+import { storeActivation } from '../ops/store_activation';
 import { joinHeads, splitHeads } from './heads';
-import { linear } from './linear';
+import { reshape } from './lean_ops';
+import { splitLinear, storedLinear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { linearParameters, ones, type ParameterSpec } from './parameter_spec';
 
@@ -71,17 +71,17 @@ export class SelfAttention extends ParameterLayer {
       const { hiddenSize, headDim } = this.config;
       const [batch, images, tokens] = x.shape;
       const byImage: Tensor3D = reshape(x, [batch * images, tokens, hiddenSize]);
-      const qkv = linear(byImage, this.parameter('to_qkv.weight'));
-      const [q, k, v] = split<Tensor3D>(qkv, 3, 2).map((y) => splitHeads(y, hiddenSize / headDim));
+      const qkv = splitLinear(byImage, this.parameter('to_qkv.weight'), 3);
+      const [q, k, v] = qkv.map((y) => splitHeads(y, hiddenSize / headDim));
       const attended = attention(this.normed(q, 'q_norm'), this.normed(k, 'k_norm'), v);
-      const mixed = linear(joinHeads(attended), this.parameter('c_proj.weight'));
+      const mixed = storedLinear(joinHeads(attended), this.parameter('c_proj.weight'));
       return reshape(mixed, x.shape);
     });
   }
 
   private normed(x: Tensor4D, name: string): Tensor4D {
     if (!this.config.useQkNorm) return x;
-    return rmsNorm(x, this.parameter<Tensor1D>(`${name}.weight`), machineEpsilon);
+    return storeActivation(rmsNorm(x, this.parameter<Tensor1D>(`${name}.weight`), machineEpsilon));
   }
 }
 

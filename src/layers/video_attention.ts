@@ -1,9 +1,8 @@
 import {
-  add,
   dispose,
   keep,
   mul,
-  reshape,
+  type Rank,
   serialization,
   slice,
   squeeze,
@@ -29,8 +28,10 @@ import type { FastWeights } from '../ops/fast_weight_state';
 import { l2Norm, rmsNorm } from '../ops/norms';
 import { interleaved, updateThenApply } from '../ops/programs';
 import { axialRotaryTable, type RotaryTable, rotaryEmbeddingByTable } from '../ops/rotary_table';
+import { storeActivation } from '../ops/store_activation';
 import { fromRows, joinHeads, splitHeads, toRows } from './heads';
-import { linear } from './linear';
+import { add, reshape, scaleShift } from './lean_ops';
+import { linear, storedLinear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import type { ParameterSpec } from './parameter_spec';
 import {
@@ -108,15 +109,11 @@ export class VideoAttention extends ParameterLayer {
       const x = onlyInput<Tensor4D>(inputs);
       const [batch, windows, tokens, dim] = x.shape;
       this.checkWindows(x.shape, kwargs?.videoCache);
-      const flat: Tensor3D = reshape(x, [batch, windows * tokens, dim]);
+      const flat = reshape<Rank.R3>(x, [batch, windows * tokens, dim]);
       const [q, k] = ['q', 'k'].map((name) =>
-        rmsNorm(
-          this.linear(name, flat),
-          this.parameter<Tensor1D>(`norm_${name}.weight`),
-          this.config.eps,
-        ),
+        this.normed(this.storedLinear(name, flat), `norm_${name}`),
       );
-      const v = this.linear('v', flat);
+      const v = this.storedLinear('v', flat);
       const cache = kwargs?.videoCache;
       const table = this.tableOf(cache ? [cache.windows] : this.timesOf(windows));
       const heads = [
@@ -128,8 +125,9 @@ export class VideoAttention extends ParameterLayer {
       const [attended, read] = cache
         ? this.nextWindow(heads, fast, cache)
         : this.allWindows(heads, fast);
-      const scaled = this.scaled(flat, this.normed(read));
-      return reshape(this.linear('o', add(joinHeads(attended), scaled)), x.shape);
+      const normed = fromRows(this.normed(storeActivation(read), 'output_norm'), this.fastHeads);
+      const sum = storeActivation(add(joinHeads(attended), this.scaled(flat, normed)));
+      return reshape(this.storedLinear('o', sum), x.shape);
     });
   }
 
@@ -176,12 +174,22 @@ export class VideoAttention extends ParameterLayer {
     this.table = undefined;
   }
 
+  /** A projection to a few numbers a token, which stay float32. */
   private linear(name: string, x: Tensor3D): Tensor3D {
-    return linear(
-      x,
-      this.parameter<Tensor2D>(`${name}.weight`),
-      this.parameter<Tensor1D>(`${name}.bias`),
-    );
+    return linear(x, ...this.linearParameters(name));
+  }
+
+  private storedLinear(name: string, x: Tensor3D): Tensor3D {
+    return storedLinear(x, ...this.linearParameters(name));
+  }
+
+  private linearParameters(name: string): [weight: Tensor2D, bias: Tensor1D] {
+    return [this.parameter(`${name}.weight`), this.parameter(`${name}.bias`)];
+  }
+
+  private normed(x: Tensor3D, name: string): Tensor3D {
+    const weight = this.parameter<Tensor1D>(`${name}.weight`);
+    return storeActivation(rmsNorm(x, weight, this.config.eps));
   }
 
   /** x [batch, tokens, dim] -> [batch, tokens, numHeads, headDim], each head rotated. */
@@ -198,7 +206,7 @@ export class VideoAttention extends ParameterLayer {
     return {
       q: this.fastQueryOrKey(q, 0, table),
       k: this.fastQueryOrKey(k, 1, table),
-      v: toRows(this.config.qkvSilu ? silu(v) : v, this.fastHeads),
+      v: storeActivation(toRows(this.config.qkvSilu ? silu(v) : v, this.fastHeads)),
       rates: toRows(stepSizes(this.linear('lr_proj', x), baseStepSize), this.fastHeads),
     };
   }
@@ -207,10 +215,10 @@ export class VideoAttention extends ParameterLayer {
   private fastQueryOrKey(x: Tensor3D, column: number, table: RotaryTable): Tensor3D {
     const channel = (name: string): Tensor1D =>
       squeeze(slice(this.parameter<Tensor2D>(name), [0, column], [-1, 1]), [1]);
-    const scaled: Tensor3D = add(mul(x, channel('qk_scale')), channel('qk_offset'));
-    let rows = toRows(joinHeads(this.rotated(scaled, table)), this.fastHeads);
-    if (this.config.qkL2norm) rows = l2Norm(rows);
-    return this.config.qkvSilu ? silu(rows) : rows;
+    const scaled = scaleShift(x, channel('qk_scale'), channel('qk_offset'));
+    let rows = storeActivation(toRows(joinHeads(this.rotated(scaled, table)), this.fastHeads));
+    if (this.config.qkL2norm) rows = storeActivation(l2Norm(rows));
+    return this.config.qkvSilu ? storeActivation(silu(rows)) : rows;
   }
 
   private get scanOptions(): FastWeightScanOptions {
@@ -254,11 +262,6 @@ export class VideoAttention extends ParameterLayer {
     const last = (x: Tensor4D) => slice(x, [0, tokens - this.cacheTokens, 0, 0], [-1, -1, -1, -1]);
     cache.remember(this.name, { state, k: last(heads[1]), v: last(heads[2]) });
     return [singleWindowAttention(heads), output];
-  }
-
-  private normed(read: Tensor3D): Tensor3D {
-    const weight = this.parameter<Tensor1D>('output_norm.weight');
-    return fromRows(rmsNorm(read, weight, this.config.eps), this.fastHeads);
   }
 
   private scaled(x: Tensor3D, read: Tensor3D): Tensor3D {

@@ -1,5 +1,7 @@
-import { concat, reshape, slice, type Tensor, type Tensor4D, tile } from '@tensorflow/tfjs-core';
+import { concat, type Rank, slice, type Tensor, type Tensor4D, tile } from '@tensorflow/tfjs-core';
 import { attention } from '../ops/attention';
+import { storeActivation } from '../ops/store_activation';
+import { reshape } from './lean_ops';
 
 /** How a sequence of windows is laid out. */
 export interface WindowLayout {
@@ -11,10 +13,16 @@ export interface WindowLayout {
   cacheTokens: number;
 }
 
+/** Attention, which keeps its inputs for the backward. */
+function attend(...qkv: [q: Tensor4D, k: Tensor4D, v: Tensor4D]): Tensor4D {
+  const [q, k, v] = qkv.map(storeActivation);
+  return attention(q, k, v);
+}
+
 /** [batch, tokens, heads, headDim] -> [windows, tokens of one, heads, headDim] */
 function byWindow(x: Tensor, tokens: number): Tensor4D {
   const [heads, headDim] = x.shape.slice(-2);
-  return reshape(x, [-1, tokens, heads, headDim]) as Tensor4D;
+  return reshape<Rank.R4>(x, [-1, tokens, heads, headDim]);
 }
 
 /** Tokens [start, end) of x [batch, tokens, heads, headDim]. */
@@ -42,20 +50,20 @@ export function interleavedWindowAttention([q, k, v]: Tensor4D[], layout: Window
   const first = numRepeat * tokens;
   if (all === first) {
     const [ownQ, ownK, ownV] = [q, k, v].map((x) => byWindow(x, tokens));
-    return reshape(attention(ownQ, ownK, ownV), q.shape);
+    return reshape<Rank.R4>(attend(ownQ, ownK, ownV), q.shape);
   }
   const later = [q, k, v].map((x) => strides(x, layout));
   // The windows that see themselves alone, in one batch: the first noisy ones and every clean one.
   const [ownQ, ownK, ownV] = [q, k, v].map((x, at) =>
     concat([byWindow(tokensOf(x, 0, first), tokens), tokensOf(later[at], 0, tokens)], 0),
   );
-  const own = attention(ownQ, ownK, ownV);
+  const own = attend(ownQ, ownK, ownV);
   const [noisyQ, noisyK, noisyV] = later.map((x) => byWindow(tokensOf(x, tokens), tokens));
   const before = (x: Tensor4D): Tensor4D => {
     const clean = tokensOf(x, tokens - cacheTokens, tokens);
     return byWindow(tile(clean, [1, numRepeat, 1, 1]), cacheTokens);
   };
-  const seen = attention(
+  const seen = attend(
     noisyQ,
     concat([before(later[1]), noisyK], 1),
     concat([before(later[2]), noisyV], 1),
@@ -83,6 +91,6 @@ export function singleWindowAttention(
   [q, k, v]: Tensor4D[],
   before?: { k: Tensor4D; v: Tensor4D },
 ): Tensor4D {
-  if (before === undefined) return attention(q, k, v);
-  return attention(q, concat([before.k, k], 1), concat([before.v, v], 1));
+  if (before === undefined) return attend(q, k, v);
+  return attend(q, concat([before.k, k], 1), concat([before.v, v], 1));
 }

@@ -61,7 +61,7 @@ export class ViewSynthesisNetwork {
       new Linear({ inputSize, outputSize, initializerRange, ...args(name) });
     this.embedding = [
       linear('input_linear', posedChannels * pixels, dim),
-      new LayerNorm(args('input_layernorm')),
+      new LayerNorm({ stored: false, ...args('input_layernorm') }),
     ];
     const modules = Array.from({ length: depth }, () => blockConfig).flat();
     const ranges = { initializerRange, outputRange: initializerRange / Math.sqrt(modules.length) };

@@ -1,4 +1,5 @@
 import type { Tensor4D } from '@tensorflow/tfjs-core';
+import { keepsBfloat16 } from '../backend/activation_storage';
 import { type AttentionAttrs, attention as attentionKernel } from '../kernels/sequence/attention';
 import { runNativeKernel } from './native_kernel';
 import { assertBackend, assertFinite, assertTensor } from './validate';
@@ -33,6 +34,11 @@ export function attention(
   assertTensor('v', v, k.shape);
   const { scale = 1 / Math.sqrt(headDim) } = options;
   assertFinite('scale', scale);
-  const attrs: AttentionAttrs = { window: k.shape[1], scale, causal: false };
+  const attrs: AttentionAttrs = {
+    window: k.shape[1],
+    scale,
+    causal: false,
+    stored: keepsBfloat16(),
+  };
   return runNativeKernel(attentionKernel, [q, k, v], attrs);
 }

@@ -1,4 +1,5 @@
 import type { Tensor2D, Tensor4D } from '@tensorflow/tfjs-core';
+import { keepsBfloat16 } from '../backend/activation_storage';
 import { type AttentionAttrs, attention as attentionKernel } from '../kernels/sequence/attention';
 import { expected } from '../native/errors';
 import { runNativeKernel } from './native_kernel';
@@ -50,7 +51,12 @@ export function slidingWindowAttention(
   const { window = keyTokens, scale = 1 / Math.sqrt(headDim), firstKeys } = options;
   assertInteger('window', window, 1);
   assertFinite('scale', scale);
-  const attrs: AttentionAttrs = { window: Math.min(window, keyTokens), scale, causal: true };
+  const attrs: AttentionAttrs = {
+    window: Math.min(window, keyTokens),
+    scale,
+    causal: true,
+    stored: keepsBfloat16(),
+  };
   if (firstKeys !== undefined) {
     assertTensor('firstKeys', firstKeys, [batch, queryTokens], 'int32');
   }

@@ -8,6 +8,7 @@ const files: Readonly<Record<string, () => unknown>> = {
   kernels: () => require('../kernels/native_kernels.test'),
   convolutions: () => require('../kernels/convolution.test'),
   'stored activations': () => require('../kernels/activation_storage.test'),
+  'a model of stored activations': () => require('../models/activation_storage.test'),
   'gradients of the scan': () => require('../gradients/fast_weights.test'),
   'gradients of sequence operations': () => require('../gradients/sequence.test'),
   'repaired gradients': () => require('../gradients/repairs.test'),

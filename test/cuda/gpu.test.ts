@@ -14,6 +14,7 @@ const suites = [
   'test/kernels/native_kernels.test.ts',
   'test/kernels/convolution.test.ts',
   'test/kernels/activation_storage.test.ts',
+  'test/models/activation_storage.test.ts',
   'test/ops',
 ];
 
