@@ -51,7 +51,9 @@ void NewtonSchulz::forward(const float* d, float* out, float* workspace) const {
   }
 }
 
-// Both leave their result in `out` where nothing turns, else in x.
+// Both leave their result in `out` where nothing turns, else in x. Small singular values grow by two
+// orders of magnitude over the steps, and what rounding adds to them as well; bfloat16 would add too
+// much of it. Iterates are of about unit size, so that float16 holds them.
 
 void NewtonSchulz::standardSteps(float*& x, float* y, float* out, float* grams) const {
   for (size_t i = 0; i < schedule_.size(); ++i) {
@@ -64,8 +66,7 @@ void NewtonSchulz::standardSteps(float*& x, float* y, float* out, float* grams) 
 
 void NewtonSchulz::gramSteps(float*& x, float* y, float* out, float* grams) const {
   // With G = x x^T every later iterate is Q x, where Q is a polynomial of G: a step multiplies Q by
-  // P = a I + b G + c G G and turns G into P G P. All of them are symmetric and commute. Errors of
-  // bfloat16's size would grow from step to step, so products stay more precise than that.
+  // P = a I + b G + c G G and turns G into P G P. All of them are symmetric and commute.
   constexpr size_t kRestart = 2;
   float* gram = grams;
   float* step = gram + gramFloats();
@@ -198,7 +199,7 @@ void NewtonSchulz::normalise(const float* d, float* x, float* norms) const {
 void NewtonSchulz::gramOf(const float* x, float* gram, Reader reader) const {
   SymmetricProduct product;
   product.forProducts = reader == Reader::kProducts;
-  product.precise = method_ == NewtonSchulzMethod::kGram;
+  product.precise = true;
   product.batch = batch_;
   product.n = shorter_;
   product.k = longer_;
@@ -212,7 +213,7 @@ void NewtonSchulz::polynomialOf(const NewtonSchulzStep& coefficients, const floa
   SymmetricProduct product;
   product.diagonal = diagonal;
   product.forProducts = reader == Reader::kProducts;
-  product.precise = method_ == NewtonSchulzMethod::kGram;
+  product.precise = true;
   product.batch = batch_;
   product.n = product.k = shorter_;
   product.alpha = coefficients.c;
@@ -239,6 +240,7 @@ void NewtonSchulz::step(const NewtonSchulzStep& coefficients, const float* x, fl
   gramOf(x, gram, inner);
   polynomialOf(coefficients, gram, polynomial, 0, inner);
   Gemm gemm;
+  gemm.precise = true;
   gemm.forProducts = reader == Reader::kProducts;
   gemm.batch = batch_;
   gemm.m = gemm.k = shorter_;

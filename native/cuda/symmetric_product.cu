@@ -158,6 +158,7 @@ void CudaDevice::multiplyBlocks(const SymmetricProduct& s) {
     stream_.activate();
     launch(stream_, "symmetrising a product", shape, symmetriseKernel, s.n, s.alpha,
            adds ? s.beta : 0.0f, static_cast<const float*>(whole.floats()), s.addend, s.c);
+    operands_.written(s.c, s.batch, s.n);
     return;
   }
   g.alpha = s.alpha;
