@@ -1,3 +1,4 @@
+import type { MatmulPrecision } from '../src/backend/matmul_precision';
 import type { HostTensor } from '../src/io/safetensors';
 import type { Task } from './task';
 
@@ -20,6 +21,10 @@ export interface Case {
   readonly task: Task;
   /** Floating-point operations of the algorithm, each product counted once; see flops.ts. */
   readonly flops: number;
+  /** Bytes of inputs and results, each counted once; set where memory may be the limit. */
+  readonly bytes?: number;
+  /** What products may round their operands to; default float32. */
+  readonly precision?: MatmulPrecision;
   readonly tolerance: Tolerance;
   /** The same values for every contender and at every call. */
   inputs(): Tensors;

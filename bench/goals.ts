@@ -1,18 +1,42 @@
 import type { CaseResult, ContenderResult, GoalResult } from './results';
 
-/** "at least `atLeast` times as fast as the better of `rivals`". */
+/**
+ * "at least `atLeast` times as fast as the better of `rivals`", or, with shareOfPeak, "at least that
+ * share of the GEMM rate", which is about ourselves.
+ */
 interface Goal {
   /** Start of the names of the cases it is about. */
   cases: string;
   rivals: string[];
   atLeast: number;
-  quantity?: 'timeRatio' | 'memoryRatio';
+  quantity?: Quantity;
 }
+
+type Quantity = 'timeRatio' | 'memoryRatio' | 'shareOfPeak';
+
+const titles: Readonly<Record<Quantity, string>> = {
+  timeRatio: 'speed against',
+  memoryRatio: 'memory against',
+  shareOfPeak: 'share of the GEMM rate,',
+};
 
 const large = 'rows 1, tokens 4096, chunk 2048, 768 x 1536';
 const small = 'rows 4, tokens 8192, chunk 1024, 256 x 256';
 const medium = 'rows 1, tokens 4096, chunk 2048, 512 x 512';
 const both = 'scan forward + backward, ';
+
+/** In bfloat16, on a GPU of the H200's class; the cases are those of bench/cuda/cases.ts. */
+const gpuGoals: readonly Goal[] = [
+  share('view synthesis forward,', 0.75),
+  share('view synthesis forward + backward,', 0.6),
+  { cases: 'language ', rivals: ['lact-compiled'], atLeast: 2 },
+  { cases: 'language ', rivals: ['lact-triton'], atLeast: 1.5 },
+  { cases: 'Newton-Schulz ', rivals: ['lact-compiled'], atLeast: 1.2 },
+];
+
+function share(cases: string, atLeast: number): Goal {
+  return { cases, rivals: ['fastweight'], atLeast, quantity: 'shareOfPeak' };
+}
 
 const goals: readonly Goal[] = [
   { cases: 'gemm ', rivals: ['openblas', 'mkl'], atLeast: 0.95 },
@@ -40,6 +64,7 @@ const goals: readonly Goal[] = [
       quantity: 'memoryRatio',
     }),
   ),
+  ...gpuGoals,
 ];
 
 /** The goals that this case has and whose rivals, at least one of them, were measured. */
@@ -51,15 +76,16 @@ export function judge({ name, contenders }: Pick<CaseResult, 'name' | 'contender
       if (found.length === 0) return [];
       const measured = Math.min(...found.map((rival) => rival[quantity] as number));
       const names = found.map((rival) => rival.name).join(' and ');
-      const goal = `${quantity === 'timeRatio' ? 'speed' : 'memory'} against ${names}`;
-      return [{ goal, atLeast, measured, met: measured >= atLeast }];
+      const goal = `${titles[quantity]} ${names}`;
+      const isShare = quantity === 'shareOfPeak' ? true : undefined;
+      return [{ goal, atLeast, measured, met: measured >= atLeast, isShare }];
     });
 }
 
 function takesPart(
   contender: ContenderResult,
   rivals: readonly string[],
-  quantity: 'timeRatio' | 'memoryRatio',
+  quantity: Quantity,
 ): boolean {
   return rivals.includes(contender.name) && contender[quantity] !== undefined;
 }

@@ -5,6 +5,8 @@ import { packageVersion } from './repository';
 /** Where and when a run took place. */
 export interface Machine {
   cpu: string;
+  /** The GPU that was measured, where it was one. */
+  gpu?: string;
   cores: number;
   /** What our kernels run with: 'avx512', ... */
   instructionSet: string;

@@ -2,14 +2,15 @@ import type { Case } from './case';
 import { contendersOf } from './contenders';
 import type { Contender } from './contenders/contender';
 import { describeMachine } from './machine';
-import { help, type Options, parseOptions, UsageError } from './options';
+import { help, type Options, parseOptions } from './options';
 import { profileTrainStep } from './profile';
 import { caseText, machineText, peakText } from './report/text';
-import { saveReport, writeJson, writeReport } from './report/write';
+import { writeAll } from './report/write';
 import { pointAtAddon } from './repository';
 import { failures, measured, type Report } from './results';
 import { runCase } from './run_case';
 import { gemmCase, peakShape, quickPeakShape } from './suites/gemm';
+import { UsageError } from './usage_error';
 
 /** No further round of a case starts after these seconds, but three there are. */
 const budgetSeconds = { full: 90, quick: 5 };
@@ -84,19 +85,11 @@ function shareBest(report: Report, last: Report['peak']): void {
   }
 }
 
-async function write(report: Report, { json, out, save }: Options): Promise<void> {
-  if (json !== undefined) writeJson(json, report);
-  const files = [
-    ...(out === undefined ? [] : await writeReport(out, 'bench', report)),
-    ...(save ? await saveReport(report) : []),
-  ];
-  for (const file of files) console.log(`wrote ${file}`);
-}
-
 async function main(args: readonly string[]): Promise<number> {
   if (args.some((arg) => arg.startsWith('--device'))) {
-    const { benchOnCuda } = await import('./cuda/bench_on_cuda.js');
-    return benchOnCuda(args);
+    const { runOnCuda } = await import('./cuda/bench_on_cuda.js');
+    pointAtAddon();
+    return runOnCuda(args);
   }
   const options = parseOptions(args);
   if (options.help) {
@@ -112,7 +105,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const report = await measureAll(options, cases);
-  await write(report, options);
+  for (const file of await writeAll(report, options)) console.log(`wrote ${file}`);
   const failed = failures(report);
   for (const { name, contender } of failed) {
     console.error(`FAILED: ${name}: ${contender.name}: ${contender.reason}`);

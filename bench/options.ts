@@ -2,9 +2,7 @@ import os from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Shape, Suite } from './case';
 import { suites } from './suites';
-
-/** A command line that makes no sense; ends in exit code 2. */
-export class UsageError extends Error {}
+import { UsageError } from './usage_error';
 
 export interface Options {
   suites: Suite[];

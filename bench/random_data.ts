@@ -28,6 +28,19 @@ export function normal(shape: number[], seed: number, deviation = 1, mean = 0): 
   });
 }
 
+/** Numbers until normal values of {@link longNormal} repeat: no multiple of any width. */
+const longPeriod = 2 ** 20 + 7;
+
+/** Normal values around 0 for the largest tensors, which come from one stretch of them in turn. */
+export function longNormal(shape: number[], seed: number, deviation = 1): HostTensor {
+  const data = new Float32Array(sizeOf(shape));
+  const { data: stretch } = normal([Math.min(data.length, longPeriod)], seed, deviation);
+  for (let at = 0; at < data.length; at += stretch.length) {
+    data.set(stretch.subarray(0, Math.min(stretch.length, data.length - at)), at);
+  }
+  return { dtype: 'float32', shape, data };
+}
+
 export function uniform(shape: number[], seed: number, low = 0, high = 1): HostTensor {
   const next = uniformStream(seed);
   return filled(shape, () => low + (high - low) * next());

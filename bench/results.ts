@@ -15,6 +15,8 @@ export interface ContenderResult {
   times?: number[];
   seconds?: Spread;
   gflops?: number;
+  /** Of the case's bytes, where it counts them. */
+  gigabytesPerSecond?: number;
   /** Share of the GEMM peak of this run. */
   shareOfPeak?: number;
   /** Peak resident bytes beyond the loaded inputs. */
@@ -30,6 +32,8 @@ export interface GoalResult {
   atLeast: number;
   measured: number;
   met: boolean;
+  /** It asks for a share of the GEMM peak, not for a ratio. */
+  isShare?: boolean;
 }
 
 export interface CaseResult {
@@ -37,6 +41,7 @@ export interface CaseResult {
   name: string;
   shape: Shape;
   flops: number;
+  bytes?: number;
   contenders: ContenderResult[];
   goals: GoalResult[];
 }

@@ -22,6 +22,7 @@ const { values: options } = parseArgs({
 });
 
 const folder = path.join(root, 'build', 'bundle', name);
+const external = ['jasmine', 'esbuild', 'vega', 'sharp', 'mnist', 'cli-progress', '*.node'];
 
 /** Copies a file or folder of the project to its own place in the bundle, or to `to`. */
 function copy(from, to = from) {
@@ -41,7 +42,7 @@ function bundle(entry, outfile, settings = {}) {
     // tfjs-core marks the files that register gradients and specs as free of side effects.
     ignoreAnnotations: true,
     preserveSymlinks: true,
-    external: ['jasmine', 'esbuild', 'vega', 'sharp', 'mnist', 'cli-progress', '*.node'],
+    external,
     logLevel: 'error',
     entryPoints: [path.join(root, entry)],
     outfile: path.join(folder, outfile),
@@ -76,10 +77,16 @@ bundle('test/cuda/bundle_tests.ts', 'dist/tests/tests.js');
 for (const script of ['specs', 'suite']) {
   bundle(`test/conformance/${script}.ts`, `dist/tests/${script}.js`);
 }
-bundle('bench/cuda/main.ts', 'dist/bench/main.js');
+// With vega, which draws its chart; canvas is what vega would draw pixels with.
+bundle('bench/cuda/main.ts', 'dist/bench/main.js', {
+  external: [...external.filter((each) => each !== 'vega'), 'canvas'],
+});
 fs.symlinkSync('../../test/golden/cases', path.join(folder, 'dist', 'tests', 'cases'));
 
-for (const each of ['native', 'CMakeLists.txt', 'package.json', 'LICENSE', 'test/golden/cases']) {
+for (const each of [
+  ...['native', 'CMakeLists.txt', 'package.json', 'LICENSE'],
+  ...['test/golden/cases', 'bench/peers'],
+]) {
   copy(each);
 }
 copy('scripts/bundle/run.sh', 'run.sh');

@@ -1,102 +1,120 @@
-// npm run bench -- --device cuda: rates on a GPU, each beside what the GPU reached at best.
-import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+// npm run bench -- --device cuda: rates on a GPU beside what it reached at best, and beside rivals.
+import os from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import '../../src/kernels/register';
 import { cudaBackendName } from '../../src/backend/register';
 import { cudaReport } from '../../src/native/cuda_device';
-import { median } from '../statistics';
-import { type CudaCase, casesOf, measure } from './cases';
+import type { Case } from '../case';
+import type { Contender } from '../contenders/contender';
+import { describeMachine } from '../machine';
+import { caseText, goalsText, machineText, peakText } from '../report/text';
+import { writeAll } from '../report/write';
+import { type CaseResult, failures, measured, type Report } from '../results';
+import { runCase } from '../run_case';
+import { UsageError } from '../usage_error';
+import { casesOf } from './cases';
+import { type CudaOptions, cudaHelp, parseCudaOptions } from './options';
+import { ourContender } from './our_contender';
+import { rivalsOf } from './rivals';
 
-const help = `usage: npm run bench -- --device cuda [options]
+/** No further round of a case starts after these seconds, but three there are. */
+const budgetSeconds = 60;
 
-Times operations by the GPU's own clock: medians of rounds, with TFLOP/s or GB/s and, for products,
-the share of the best rate that cuBLAS reached in this run with the same precision.
+type Peak = NonNullable<Report['peak']>;
 
-  --backend NAME   the backend (default ${cudaBackendName})
-  --case TEXT      only cases whose name has TEXT in it, besides those that set the peak
-  --rounds N       repetitions (default 10)
-  --quick          small shapes: shows that everything works, not how fast it is
-  --json FILE      writes all figures`;
+/** The best rate of each precision so far. */
+class Peaks {
+  private readonly best = new Map<string, Peak>();
 
-interface Figure {
-  name: string;
-  precision: string;
-  milliseconds: number;
-  teraflops?: number;
-  gigabytesPerSecond?: number;
-  /** Of the best product with this precision in this run. */
-  shareOfPeak?: number;
+  of({ precision = 'float32' }: Pick<Case, 'precision'>): Peak | undefined {
+    return this.best.get(precision);
+  }
+
+  /** Takes note of a product's rates. */
+  add(benchCase: Case, result: CaseResult): void {
+    const { precision = 'float32' } = benchCase;
+    for (const { name, times = [] } of measured(result)) {
+      const gflops = benchCase.flops / Math.min(...times) / 1e9;
+      if (gflops > (this.of(benchCase)?.gflops ?? 0)) {
+        this.best.set(precision, { gflops, contender: `${name}, ${precision}` });
+      }
+    }
+  }
+
+  /** Works out the shares of a product that was measured before the peak was known. */
+  share(benchCase: Case, result: CaseResult): void {
+    const peak = this.of(benchCase);
+    if (peak === undefined) return;
+    for (const contender of measured(result)) {
+      contender.shareOfPeak = (contender.gflops as number) / peak.gflops;
+    }
+  }
 }
 
-function figureOf(benchCase: CudaCase, times: number[], peaks: Map<string, number>): Figure {
-  const { name, precision, flops, bytes } = benchCase;
-  const milliseconds = median(times);
-  if (bytes > 0) {
-    return { name, precision, milliseconds, gigabytesPerSecond: bytes / milliseconds / 1e6 };
-  }
-  const teraflops = flops / milliseconds / 1e9;
-  if (name.startsWith('gemm')) {
-    peaks.set(precision, Math.max(teraflops, peaks.get(precision) ?? 0));
-  }
-  const peak = peaks.get(precision);
-  return {
-    name,
-    precision,
-    milliseconds,
-    teraflops,
-    shareOfPeak: peak === undefined ? undefined : teraflops / peak,
+async function measureAll(options: CudaOptions, contenders: readonly Contender[]): Promise<Report> {
+  const threads = os.availableParallelism();
+  const isCuda = options.backend.startsWith(cudaBackendName);
+  const [gpu] = isCuda ? cudaReport().processors : [];
+  const report: Report = {
+    machine: { ...describeMachine(threads), gpu: gpu?.name },
+    cases: [],
   };
-}
+  console.log(`${machineText(report.machine)}\n`);
+  const run = (benchCase: Case, peak?: Peak) =>
+    runCase(benchCase, contenders, {
+      threads,
+      rounds: options.rounds,
+      budgetSeconds,
+      peak: peak?.gflops,
+    });
 
-function lineOf(figure: Figure): string {
-  const { name, precision, milliseconds, teraflops, gigabytesPerSecond, shareOfPeak } = figure;
-  const rate =
-    gigabytesPerSecond !== undefined
-      ? `${gigabytesPerSecond.toFixed(0)} GB/s`
-      : `${(teraflops ?? 0).toFixed(2)} TFLOP/s`;
-  const share = shareOfPeak === undefined ? '' : `  ${(100 * shareOfPeak).toFixed(0)} % of peak`;
-  return `${milliseconds.toFixed(3).padStart(10)} ms  ${rate.padStart(16)}${share}  ${precision}  ${name}`;
+  const { gemm, rest } = casesOf(options.quick);
+  const peaks = new Peaks();
+  for (const benchCase of gemm) {
+    const result = await run(benchCase);
+    peaks.add(benchCase, result);
+    report.cases.push(result);
+  }
+  gemm.forEach((benchCase, at) => {
+    peaks.share(benchCase, report.cases[at]);
+    console.log(caseText(report.cases[at]));
+  });
+  report.peak = peaks.of({ precision: 'bfloat16' });
+  if (report.peak) console.log(`${peakText(report.peak)}\n`);
+  for (const benchCase of rest.filter(({ name }) => name.includes(options.filter))) {
+    const result = await run(benchCase, peaks.of(benchCase));
+    report.cases.push(result);
+    console.log(caseText(result));
+  }
+  console.log(goalsText(report));
+  return report;
 }
 
 /** Runs the command line `args`; resolves to the exit code. */
 export async function benchOnCuda(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      device: { type: 'string', default: 'cuda' },
-      backend: { type: 'string', default: cudaBackendName },
-      case: { type: 'string', default: '' },
-      rounds: { type: 'string', default: '10' },
-      quick: { type: 'boolean', default: false },
-      json: { type: 'string' },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  if (values.help) {
-    console.log(help);
+  const options = parseCudaOptions(args);
+  if (options.help) {
+    console.log(cudaHelp);
     return 0;
   }
-  const rounds = Number(values.rounds);
-  if (values.device !== 'cuda' || !Number.isSafeInteger(rounds) || rounds < 1) {
-    console.error('Expected --device cuda and a positive number of --rounds. See --help');
+  if (!(await tf.setBackend(options.backend))) return 1;
+  const contenders = [ourContender(), ...rivalsOf(options)];
+  const report = await measureAll(options, contenders);
+  for (const file of await writeAll(report, options)) console.log(`wrote ${file}`);
+  const failed = failures(report);
+  for (const { name, contender } of failed) {
+    console.error(`FAILED: ${name}: ${contender.name}: ${contender.reason}`);
+  }
+  return failed.length > 0 ? 1 : 0;
+}
+
+/** {@link benchOnCuda} as a program: prints what is wrong with a command line. */
+export async function runOnCuda(args: readonly string[]): Promise<number> {
+  try {
+    return await benchOnCuda(args);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`${error.message}. See --help`);
     return 2;
   }
-  if (!(await tf.setBackend(values.backend))) return 1;
-  const machine = values.backend.startsWith(cudaBackendName) ? cudaReport() : undefined;
-  for (const { name } of machine?.processors ?? []) console.log(`GPU: ${name}`);
-  const peaks = new Map<string, number>();
-  const figures: Figure[] = [];
-  for (const benchCase of casesOf(values.quick)) {
-    const setsPeak = benchCase.name.startsWith('gemm');
-    if (!setsPeak && !benchCase.name.includes(values.case)) continue;
-    const figure = figureOf(benchCase, measure(benchCase, rounds), peaks);
-    figures.push(figure);
-    console.log(lineOf(figure));
-  }
-  if (values.json) {
-    const text = JSON.stringify({ date: new Date().toISOString(), machine, figures }, null, 2);
-    writeFileSync(values.json, `${text}\n`);
-  }
-  return 0;
 }

@@ -1,230 +1,278 @@
-// What is measured on a GPU: memory's bandwidth and cuBLAS's rate first, of which all else is a
+// What is measured on a GPU: memory's bandwidth and the GEMM rate first, of which all else is a
 // share, then the shapes of the performance contract.
-import * as tf from '@tensorflow/tfjs-core';
-import type { FastWeightBackend } from '../../src/backend/fastweight_backend';
-import { type MatmulPrecision, setMatmulPrecision } from '../../src/backend/matmul_precision';
-import { fastWeightScanOutput } from '../../src/ops/fast_weight_scan';
-import { newtonSchulz } from '../../src/ops/newton_schulz';
+import type { MatmulPrecision } from '../../src/backend/matmul_precision';
+import type { FastWeightScanOptions } from '../../src/ops/fast_weight_scan';
+import type { NewtonSchulzMethod } from '../../src/ops/newton_schulz';
 import { bidirectional, type Program, shiftedCausal } from '../../src/ops/programs';
-import { randomNormal, randomUniform } from '../../src/ops/random';
+import type { Case, Shape, Tensors } from '../case';
 import {
+  attentionBackwardFlops,
+  attentionForwardFlops,
   gemmFlops,
   newtonSchulzFlops,
   type ScanSizes,
   scanBackwardFlops,
   scanForwardFlops,
+  scheduleSteps,
 } from '../flops';
+import { longNormal, uniform } from '../random_data';
 
-/** A measurement: `make` sets up what `run` repeats. */
-export interface CudaCase {
-  name: string;
-  precision: MatmulPrecision;
-  /** Operations that the algorithm needs, or 0 where bytes are counted. */
-  flops: number;
-  /** Bytes that have to be read and written, or 0 where operations are counted. */
-  bytes: number;
-  make(): { run(): void; dispose(): void };
-}
+/** Of float32 against float32; reduced precisions are held to our own errors, see run_case.ts. */
+const tolerance = { outputs: 1e-4, gradients: 1e-3 };
 
-function repeated(inputs: tf.Tensor[], body: () => tf.Tensor | tf.Tensor[]) {
-  return { run: () => tf.dispose(body()), dispose: () => tf.dispose(inputs) };
-}
+type Sizes = Readonly<Record<string, readonly number[]>>;
 
-export function bandwidthCase(floats: number): CudaCase {
+const floatsOf = (sizes: Sizes) =>
+  Object.values(sizes).reduce((sum, shape) => sum + shape.reduce((a, b) => a * b, 1), 0);
+
+/** Float32 bytes of what a case reads and what it writes: results, or gradients of all its inputs. */
+const bytesOf = (inputs: Sizes, results: Sizes) => 4 * (floatsOf(inputs) + floatsOf(results));
+
+const direction = (backward: boolean) => (backward ? 'forward + backward' : 'forward');
+
+/** y = x + x. */
+export function bandwidthCase(floats: number): Case {
   return {
+    suite: 'bandwidth',
     name: `y = x + x, ${floats} floats`,
-    precision: 'float32',
+    shape: { floats },
+    task: { operation: 'double' },
     flops: 0,
     bytes: 8 * floats,
-    make() {
-      const x = randomNormal([floats], 0, 1, 1);
-      return repeated([x], () => tf.add(x, x));
-    },
+    tolerance,
+    inputs: () => new Map([['x', longNormal([floats], 1)]]),
   };
 }
 
-export function gemmCase(m: number, n: number, k: number, precision: MatmulPrecision): CudaCase {
+export function gemmCase(m: number, n: number, k: number, precision: MatmulPrecision): Case {
+  const sizes = { a: [1, m, k], b: [1, k, n] };
   return {
-    name: `gemm ${m} x ${n} x ${k}`,
-    precision,
+    suite: 'gemm',
+    name: `gemm ${m} x ${n} x ${k}, ${precision}`,
+    shape: { m, n, k },
+    task: { operation: 'matMul', transposeA: false, transposeB: false },
     flops: gemmFlops(1, m, n, k),
-    bytes: 0,
-    make() {
-      const a = randomNormal([m, k], 0, 1, 1) as tf.Tensor2D;
-      const b = randomNormal([k, n], 0, 1, 2) as tf.Tensor2D;
-      return repeated([a, b], () => tf.matMul(a, b));
-    },
+    bytes: bytesOf(sizes, { output: [1, m, n] }),
+    precision,
+    tolerance,
+    inputs: () =>
+      new Map([
+        ['a', longNormal(sizes.a, 1)],
+        ['b', longNormal(sizes.b, 2, k ** -0.5)],
+      ]),
   };
 }
 
-interface ScanShape {
-  rows: number;
-  tokens: number;
-  key: number;
-  hidden: number;
+/** A scan's shape, program and options. */
+interface Scan {
+  /** Its use: 'view synthesis' or 'language'. */
+  use: string;
+  shape: Shape;
   program: Program;
-  schedule: 'you5' | 'keller5';
-  steps: number;
+  options: FastWeightScanOptions;
+  hasMomentum: boolean;
+  /** What the name says of it, behind the direction. */
+  title: string;
 }
 
-export function scanCase(
-  label: string,
-  shape: ScanShape,
-  precision: MatmulPrecision,
-  backward: boolean,
-): CudaCase {
-  const { rows, tokens, key, hidden, program, schedule, steps } = shape;
+/** One item whose tokens are all written, then all read (Muon, no momentum), as published. */
+function viewSynthesis(tokens: number, key: number, hidden: number): Scan {
+  return {
+    use: 'view synthesis',
+    shape: { rows: 1, tokens, key, hidden },
+    program: bidirectional(tokens),
+    options: { optimizer: 'muon', newtonSchulz: 'keller5', weightNorm: 'post', detachNorm: true },
+    hasMomentum: false,
+    title: `tokens ${tokens}, ${key} x ${hidden}`,
+  };
+}
+
+/** The language model's heads, with momentum; Muon or plain steps. */
+function language(
+  { tokens, width, chunk }: { tokens: number; width: number; chunk: number },
+  optimizer: 'muon' | 'gd',
+): Scan {
+  return {
+    use: 'language',
+    shape: { rows: 4, tokens, chunk, key: width, hidden: width },
+    program: shiftedCausal(tokens, chunk),
+    options: {
+      optimizer,
+      newtonSchulz: optimizer === 'muon' ? 'you5' : undefined,
+      weightNorm: 'post',
+    },
+    hasMomentum: true,
+    title: `chunk ${chunk}, ${width} x ${width}, ${optimizer === 'muon' ? 'Muon' : 'momentum alone'}`,
+  };
+}
+
+function scanCase(scan: Scan, backward: boolean): Case {
+  const { use, shape, program, options, hasMomentum, title } = scan;
+  const { rows, tokens, key, hidden } = shape;
+  const muon = options.optimizer === 'muon' ? options.newtonSchulz : undefined;
   const sizes: ScanSizes = {
     rows,
     keyDim: key,
     hiddenDim: hidden,
     valueDim: key,
     program,
-    newtonSchulzSteps: steps,
+    newtonSchulzSteps: muon === undefined ? 0 : scheduleSteps(muon),
   };
+  const inputs = scanInputs(shape, hasMomentum);
+  const output = { output: [rows, tokens, key] };
   return {
-    name: `${label}, ${backward ? 'forward + backward' : 'forward'}, ${rows} rows, ${tokens} tokens, ${key} x ${hidden}`,
-    precision,
+    suite: 'scan',
+    name: `${use} ${direction(backward)}, ${title}`,
+    shape,
+    task: { operation: 'scan', backward, program, options },
     flops: scanForwardFlops(sizes) + (backward ? scanBackwardFlops(sizes) : 0),
-    bytes: 0,
-    make() {
-      const normal = (dims: [number, number, number], seed: number, deviation: number) =>
-        randomNormal(dims, 0, deviation, seed) as tf.Tensor3D;
-      const q = normal([rows, tokens, key], 1, key ** -0.5);
-      const k = normal([rows, tokens, key], 2, key ** -0.5);
-      const v = normal([rows, tokens, key], 3, 1);
-      const rates = randomUniform([rows, tokens, 3], 0.0005, 0.002, 4) as tf.Tensor3D;
-      const momentum = randomUniform([rows, tokens, 1], 0.5, 1, 5) as tf.Tensor3D;
-      const w0 = normal([rows, hidden, key], 6, key ** -0.5);
-      const w1 = normal([rows, key, hidden], 7, hidden ** -0.5);
-      const w2 = normal([rows, hidden, key], 8, key ** -0.5);
-      const options = {
-        optimizer: 'muon',
-        newtonSchulz: schedule,
-        weightNorm: 'post',
-      } as const;
-      const scan = (...inputs: tf.Tensor[]) => {
-        const [q, k, v, rates, momentum, w0, w1, w2] = inputs as tf.Tensor3D[];
-        return fastWeightScanOutput({ q, k, v, rates, momentum }, { w0, w1, w2 }, program, options);
-      };
-      const inputs = [q, k, v, rates, momentum, w0, w1, w2];
-      const gradients = tf.grads(scan);
-      const cotangent = normal([rows, outputTokensOf(program), key], 9, 1);
-      return repeated([...inputs, cotangent], () =>
-        backward ? gradients(inputs, cotangent) : scan(...inputs),
-      );
-    },
+    bytes: bytesOf(backward ? { ...inputs, ...output } : inputs, backward ? inputs : output),
+    precision: 'bfloat16',
+    tolerance,
+    inputs: () => scanTensors(inputs, backward ? output.output : undefined),
   };
 }
 
-function outputTokensOf(program: Program): number {
-  return program.reduce(
-    (sum, { kind, start, end }) => sum + (kind === 'apply' ? end - start : 0),
-    0,
-  );
+function scanInputs({ rows, tokens, key, hidden }: Shape, hasMomentum: boolean): Sizes {
+  const read = [rows, tokens, key];
+  return {
+    q: read,
+    k: read,
+    v: read,
+    rates: [rows, tokens, 3],
+    ...(hasMomentum ? { momentum: [rows, tokens, 1] } : {}),
+    w0: [rows, hidden, key],
+    w1: [rows, key, hidden],
+    w2: [rows, hidden, key],
+  };
+}
+
+function scanTensors(sizes: Sizes, cotangent: readonly number[] | undefined): Tensors {
+  const tensors: Tensors = new Map();
+  for (const [at, [name, size]] of Object.entries(sizes).entries()) {
+    const shape = [...size];
+    const seed = at + 1;
+    if (name === 'rates') tensors.set(name, uniform(shape, seed, 0.0005, 0.002));
+    else if (name === 'momentum') tensors.set(name, uniform(shape, seed, 0.5, 1));
+    else
+      tensors.set(name, longNormal(shape, seed, name === 'v' ? 1 : (shape[2] as number) ** -0.5));
+  }
+  if (cotangent !== undefined) tensors.set('cotangent', longNormal([...cotangent], 9));
+  return tensors;
 }
 
 export function newtonSchulzCase(
   matrices: number,
   rows: number,
   aspect: number,
-  precision: MatmulPrecision,
-  method: 'standard' | 'gram',
-): CudaCase {
-  const columns = rows * aspect;
+  method: NewtonSchulzMethod,
+): Case {
+  const shape = [matrices, rows, rows * aspect];
   return {
-    name: `Newton-Schulz ${method}, ${matrices} x [${rows}, ${columns}]`,
-    precision,
-    flops: newtonSchulzFlops(matrices, rows, columns, 5),
-    bytes: 0,
-    make() {
-      const d = randomNormal([matrices, rows, columns], 0, 1, 1) as tf.Tensor3D;
-      return repeated([d], () => newtonSchulz(d, 'you5', { method }));
-    },
+    suite: 'newton-schulz',
+    name: `Newton-Schulz ${method}, ${matrices} of ${rows} x ${rows * aspect}`,
+    shape: { matrices, rows, columns: rows * aspect },
+    task: { operation: 'newtonSchulz', schedule: 'you5', method },
+    flops: newtonSchulzFlops(matrices, rows, rows * aspect, scheduleSteps('you5')),
+    bytes: bytesOf({ d: shape }, { output: shape }),
+    precision: 'bfloat16',
+    tolerance,
+    inputs: () => new Map([['d', longNormal(shape, 1)]]),
   };
 }
 
-/** All cases, or with `quick` small ones that show that everything works. */
-export function casesOf(quick: boolean): CudaCase[] {
-  if (quick) {
-    const program = shiftedCausal(64, 32);
-    const shape = {
-      rows: 2,
-      tokens: 64,
-      key: 32,
-      hidden: 48,
-      program,
-      schedule: 'you5',
-      steps: 5,
-    } as const;
-    return [
-      bandwidthCase(4096),
-      gemmCase(64, 64, 64, 'float32'),
-      scanCase('language', shape, 'float32', false),
-      scanCase('language', shape, 'float32', true),
-      newtonSchulzCase(2, 16, 2, 'float32', 'standard'),
-      newtonSchulzCase(2, 16, 2, 'float32', 'gram'),
-    ];
-  }
-  const precisions: MatmulPrecision[] = ['bfloat16', 'tf32', 'float32'];
-  const view = (hidden: number) => {
-    const program = bidirectional(65536);
-    return {
-      rows: 1,
-      tokens: 65536,
-      key: 768,
-      hidden,
-      program,
-      schedule: 'keller5',
-      steps: 5,
-    } as const;
+export function attentionCase(shape: Shape, backward: boolean): Case {
+  const { batch, tokens, heads, headDim, window } = shape;
+  const sizes = [batch, tokens, heads, headDim, window] as const;
+  const one = [batch, tokens, heads, headDim];
+  const inputs = { q: one, k: one, v: one };
+  return {
+    suite: 'attention',
+    name: `attention ${direction(backward)}, tokens ${tokens}, window ${window}, ${heads} heads of ${headDim}`,
+    shape,
+    task: { operation: 'attention', backward, window },
+    flops: attentionForwardFlops(...sizes) + (backward ? attentionBackwardFlops(...sizes) : 0),
+    bytes: backward
+      ? bytesOf({ ...inputs, output: one }, inputs)
+      : bytesOf(inputs, { output: one }),
+    precision: 'bfloat16',
+    tolerance,
+    inputs: () =>
+      new Map(
+        (backward ? ['q', 'k', 'v', 'cotangent'] : ['q', 'k', 'v']).map((name, at) => [
+          name,
+          longNormal(one, at + 1),
+        ]),
+      ),
   };
-  const language = (width: number, chunk: number) => {
-    const program = shiftedCausal(32768, chunk);
-    return {
-      rows: 4,
-      tokens: 32768,
-      key: width,
-      hidden: width,
-      program,
-      schedule: 'you5',
-      steps: 5,
-    } as const;
+}
+
+/** The cases of a run: those that say what the machine gives, and what is measured against them. */
+export interface CudaCases {
+  /** Products, whose best sets the GEMM rate of each precision. */
+  gemm: Case[];
+  rest: Case[];
+}
+
+const both = (of: (backward: boolean) => Case) => [false, true].map(of);
+
+/** The contract's shapes, or with `quick` small ones that show that everything works. */
+export function casesOf(quick: boolean): CudaCases {
+  return quick ? quickCases() : contractCases();
+}
+
+function quickCases(): CudaCases {
+  const small = { tokens: 64, width: 32, chunk: 32 };
+  const scans = [viewSynthesis(64, 32, 48), language(small, 'muon'), language(small, 'gd')];
+  const rest = [
+    bandwidthCase(4096),
+    ...scans.flatMap((scan) => both((backward) => scanCase(scan, backward))),
+    newtonSchulzCase(2, 16, 2, 'standard'),
+    newtonSchulzCase(2, 16, 2, 'gram'),
+    attentionCase({ batch: 1, tokens: 64, heads: 2, headDim: 16, window: 16 }, true),
+  ];
+  // No goal is about these.
+  const asQuick = (each: Case): Case => ({ ...each, name: `quick ${each.name}` });
+  return {
+    gemm: [gemmCase(64, 64, 64, 'bfloat16'), gemmCase(64, 64, 64, 'float32')].map(asQuick),
+    rest: rest.map(asQuick),
   };
-  const scans = (label: string, shape: ScanShape) =>
-    [false, true].map((backward) => scanCase(label, shape, 'bfloat16', backward));
-  return [
-    bandwidthCase(2 ** 27),
-    ...precisions.map((precision) => gemmCase(8192, 8192, 8192, precision)),
-    gemmCase(65536, 3072, 768, 'bfloat16'),
-    gemmCase(65536, 768, 1536, 'bfloat16'),
-    ...scans('view synthesis', view(1536)),
-    ...scans('view synthesis', view(3072)),
-    ...[2048, 4096].flatMap((chunk) =>
-      [384, 768].flatMap((width) => scans(`language, chunk ${chunk}`, language(width, chunk))),
-    ),
-    ...[384, 768, 1536].flatMap((rows) =>
-      [1, 2, 4].flatMap((aspect) => [
-        newtonSchulzCase(12, rows, aspect, 'bfloat16', 'standard'),
-        newtonSchulzCase(12, rows, aspect, 'bfloat16', 'gram'),
-      ]),
+}
+
+function contractCases(): CudaCases {
+  const scans = [
+    ...[1536, 3072].map((hidden) => viewSynthesis(65536, 768, hidden)),
+    ...(['muon', 'gd'] as const).flatMap((optimizer) =>
+      [2048, 4096].flatMap((chunk) =>
+        [384, 768].map((width) => language({ tokens: 32768, width, chunk }, optimizer)),
+      ),
     ),
   ];
-}
-
-/** Milliseconds of each of `rounds` repetitions, by the device's own clock, after warming up. */
-export function measure(benchCase: CudaCase, rounds: number): number[] {
-  setMatmulPrecision(benchCase.precision);
-  const { addon } = tf.backend() as FastWeightBackend;
-  const { run, dispose } = benchCase.make();
-  const times: number[] = [];
-  for (let round = -2; round < rounds; round++) {
-    const start = addon.mark();
-    run();
-    const milliseconds = addon.millisecondsBetween(start, addon.mark());
-    if (round >= 0) times.push(milliseconds);
-  }
-  dispose();
-  setMatmulPrecision('float32');
-  return times;
+  const precisions: MatmulPrecision[] = ['bfloat16', 'tf32', 'float32'];
+  return {
+    gemm: [
+      ...precisions.map((precision) => gemmCase(8192, 8192, 8192, precision)),
+      gemmCase(65536, 3072, 768, 'bfloat16'),
+      gemmCase(65536, 768, 1536, 'bfloat16'),
+    ],
+    rest: [
+      bandwidthCase(2 ** 27),
+      ...scans.flatMap((scan) => both((backward) => scanCase(scan, backward))),
+      ...[384, 768, 1536].flatMap((rows) =>
+        [1, 2, 4].flatMap((aspect) =>
+          (['standard', 'gram'] as const).map((method) =>
+            newtonSchulzCase(12, rows, aspect, method),
+          ),
+        ),
+      ),
+      ...[64, 128].flatMap((headDim) =>
+        both((backward) =>
+          attentionCase(
+            { batch: 1, tokens: 32768, heads: 768 / headDim, headDim, window: 2048 },
+            backward,
+          ),
+        ),
+      ),
+    ],
+  };
 }

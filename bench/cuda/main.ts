@@ -1,4 +1,4 @@
 // The benchmarks of a GPU as a program of their own, for the bundle.
-import { benchOnCuda } from './bench_on_cuda';
+import { runOnCuda } from './bench_on_cuda';
 
-void benchOnCuda(process.argv.slice(2)).then((code) => process.exit(code));
+void runOnCuda(process.argv.slice(2)).then((code) => process.exit(code));

@@ -1,15 +1,20 @@
 import type { Spec } from 'vega';
-import { measured, type Report } from '../results';
+import { type ContenderResult, measured, type Report } from '../results';
 
-/** Ratios of every rival by case, as the text of an SVG file. */
-export async function ratioChartSvg(report: Report): Promise<string> {
+/**
+ * A run as the text of an SVG file: of a GPU each contender's share of the GEMM rate, else the ratio of
+ * every rival, by case.
+ */
+export async function chartSvg(report: Report): Promise<string> {
+  const kind = report.machine.gpu === undefined ? ratios : shares;
   const bars = report.cases.flatMap((result) =>
-    measured(result).flatMap(({ name, timeRatio }) =>
-      timeRatio === undefined ? [] : [{ case: result.name, contender: name, ratio: timeRatio }],
-    ),
+    measured(result).flatMap((contender) => {
+      const value = kind.of(contender);
+      return value === undefined ? [] : [{ case: result.name, contender: contender.name, value }];
+    }),
   );
   const vega = await import('vega');
-  const view = new vega.View(vega.parse(specification(bars)), { renderer: 'none' });
+  const view = new vega.View(vega.parse(specification(bars, kind)), { renderer: 'none' });
   try {
     return await view.toSVG();
   } finally {
@@ -17,31 +22,65 @@ export async function ratioChartSvg(report: Report): Promise<string> {
   }
 }
 
+/** What bars show, and from where on. */
+interface Kind {
+  title: string;
+  axis: string;
+  scale: 'log' | 'linear';
+  base: number;
+  /** What the axis has at least. */
+  domain: [number, number];
+  format: string;
+  of(contender: ContenderResult): number | undefined;
+}
+
+/** To the right of 1, we are faster. */
+const ratios: Kind = {
+  title: 'Speed of fastweight against its rivals',
+  axis: "rival's time / fastweight's (log)",
+  scale: 'log',
+  base: 1,
+  domain: [0.5, 2],
+  format: '~g',
+  of: ({ timeRatio }) => timeRatio,
+};
+
+const shares: Kind = {
+  title: 'Share of the GEMM rate of the run',
+  axis: 'share',
+  scale: 'linear',
+  base: 0,
+  domain: [0, 1],
+  format: '.0%',
+  of: ({ shareOfPeak }) => shareOfPeak,
+};
+
 interface Bar {
   case: string;
   contender: string;
-  ratio: number;
+  value: number;
 }
 
-/** Horizontal bars in groups by case, from 1 on a logarithmic axis: to the right, we are faster. */
-function specification(bars: readonly Bar[]): Spec {
+/** Horizontal bars in groups by case. */
+function specification(bars: readonly Bar[], kind: Kind): Spec {
   const contenders = [...new Set(bars.map(({ contender }) => contender))];
   const cases = [...new Set(bars.map((bar) => bar.case))];
-  const ratios = bars.map(({ ratio }) => ratio);
+  const values = bars.map(({ value }) => value);
+  const [low, high] = kind.domain;
   return {
     $schema: 'https://vega.github.io/schema/vega/v6.json',
     background: 'white',
     padding: 12,
     width: 560,
     height: Math.max(60, cases.length * (12 * contenders.length + 14)),
-    title: { text: 'Speed of fastweight against its rivals', fontSize: 16, anchor: 'start' },
+    title: { text: kind.title, fontSize: 16, anchor: 'start' },
     data: [{ name: 'bars', values: [...bars] }],
     scales: [
       { name: 'case', type: 'band', domain: cases, range: 'height', paddingInner: 0.2 },
       {
-        name: 'ratio',
-        type: 'log',
-        domain: [Math.min(0.5, ...ratios), Math.max(2, ...ratios)],
+        name: 'value',
+        type: kind.scale,
+        domain: [Math.min(low, ...values), Math.max(high, ...values)],
         range: 'width',
         nice: true,
       },
@@ -50,10 +89,10 @@ function specification(bars: readonly Bar[]): Spec {
     axes: [
       {
         orient: 'bottom',
-        scale: 'ratio',
-        title: "rival's time / fastweight's (log)",
+        scale: 'value',
+        title: kind.axis,
         grid: true,
-        format: '~g',
+        format: kind.format,
       },
       { orient: 'left', scale: 'case', labelLimit: 0 },
     ],
@@ -73,8 +112,8 @@ function specification(bars: readonly Bar[]): Spec {
               enter: {
                 y: { scale: 'contender', field: 'contender' },
                 height: { scale: 'contender', band: 1, offset: -1 },
-                x: { scale: 'ratio', value: 1 },
-                x2: { scale: 'ratio', field: 'ratio' },
+                x: { scale: 'value', value: kind.base },
+                x2: { scale: 'value', field: 'value' },
                 fill: { scale: 'colour', field: 'contender' },
               },
             },
@@ -85,7 +124,7 @@ function specification(bars: readonly Bar[]): Spec {
         type: 'rule',
         encode: {
           enter: {
-            x: { scale: 'ratio', value: 1 },
+            x: { scale: 'value', value: kind.base },
             y: { value: 0 },
             y2: { signal: 'height' },
             strokeWidth: { value: 1.5 },

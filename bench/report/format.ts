@@ -15,9 +15,18 @@ export function formatSpread({ median, lower, upper }: Spread): string {
 }
 
 export function formatFlops(flops: number): string {
+  if (flops >= 1e12) return `${(flops / 1e12).toPrecision(3)} TFLOP`;
   return flops >= 1e9
     ? `${(flops / 1e9).toPrecision(3)} GFLOP`
     : `${(flops / 1e6).toPrecision(3)} MFLOP`;
+}
+
+export const formatFlopRate = (gflops: number): string =>
+  gflops >= 1e4 ? `${(gflops / 1e3).toFixed(1)} TFLOP/s` : `${gflops.toFixed(1)} GFLOP/s`;
+
+export function formatBytes(bytes: number): string {
+  if (bytes >= 1e9) return `${(bytes / 1e9).toPrecision(3)} GB`;
+  return bytes >= 1e6 ? `${(bytes / 1e6).toPrecision(3)} MB` : `${(bytes / 1e3).toPrecision(3)} kB`;
 }
 
 export const formatMebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

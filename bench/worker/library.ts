@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { LanguageModelConfig } from '../../src/models/language_model_config';
 import type { FastWeightInputs, FastWeightScanOptions } from '../../src/ops/fast_weight_scan';
 import type { FastWeights } from '../../src/ops/fast_weight_state';
+import type { NewtonSchulzMethod } from '../../src/ops/newton_schulz';
 import type { Program } from '../../src/ops/programs';
 
 /** A language model whose parameters an optimizer can update. */
@@ -22,7 +23,7 @@ export interface DecodingSession {
 
 /** The operations to measure, as one implementation on one tfjs backend has them. */
 export interface Library {
-  newtonSchulz(d: tf.Tensor3D, schedule: string): tf.Tensor3D;
+  newtonSchulz(d: tf.Tensor3D, schedule: string, method?: NewtonSchulzMethod): tf.Tensor3D;
   scan(
     inputs: FastWeightInputs,
     weights: FastWeights,

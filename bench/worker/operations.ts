@@ -27,9 +27,11 @@ export function prepare(task: Task, inputs: Named, library: Library): Prepared {
       return timed(() => ({
         output: tf.matMul(inputs.a, inputs.b, task.transposeA, task.transposeB),
       }));
+    case 'double':
+      return timed(() => ({ output: tf.add(inputs.x, inputs.x) }));
     case 'newtonSchulz':
       return timed(() => ({
-        output: library.newtonSchulz(inputs.d as tf.Tensor3D, task.schedule),
+        output: library.newtonSchulz(inputs.d as tf.Tensor3D, task.schedule, task.method),
       }));
     case 'scan': {
       const { cotangent, ...given } = inputs;

@@ -26,7 +26,7 @@ export async function referenceLibrary(
 ): Promise<Library> {
   await load(contender, threads);
   return {
-    newtonSchulz: reference.newtonSchulz,
+    newtonSchulz: (d, schedule) => reference.newtonSchulz(d, schedule),
     scan: (...scan) => tf.tidy(() => reference.fastWeightScan(...scan).output),
     attention: reference.slidingWindowAttention,
     languageModel(parameters, config) {

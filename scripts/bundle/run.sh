@@ -6,7 +6,8 @@
 #   sh run.sh verify   golden cases in float32 and, on a GPU, tf32 and bfloat16, with their errors
 #                      beside the tolerances; --precision P runs one of them
 #   sh run.sh test     golden cases, kernels, gradients, memory and tfjs-core's own suite
-#   sh run.sh bench    what the GPU reaches: bandwidth, products, scans, Newton-Schulz
+#   sh run.sh bench    what the GPU reaches: bandwidth, products, scans, Newton-Schulz, attention; with
+#                      --python PYTHON and --lact-repo PATH beside PyTorch and published LaCT
 #
 # FASTWEIGHT_BACKEND   the backend to check; default: fastweight-cuda where it works, else -cpu
 # FASTWEIGHT_CUBLAS_ROOT, FASTWEIGHT_CUBLAS_LIBRARY   where cuBLAS's headers and libcublasLt.so are

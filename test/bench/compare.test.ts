@@ -1,12 +1,12 @@
 import type { Tensors } from '../../bench/case';
-import { compare, relativeError } from '../../bench/compare';
+import { compare, ownDifference, relativeError, tolerances } from '../../bench/compare';
 
 const tensor = (...values: number[]): Tensors extends Map<string, infer T> ? T : never => ({
   dtype: 'float32',
   shape: [values.length],
   data: Float32Array.from(values),
 });
-const tolerance = { outputs: 0.01, gradients: 0.1 };
+const tolerance = tolerances({ outputs: 0.01, gradients: 0.1 });
 
 test('relativeError is ||a - b|| / ||b||', () => {
   expect(relativeError([3, 5], [3, 4])).toBeCloseTo(0.2, 12);
@@ -54,5 +54,18 @@ test('the gradients of a linear map count together, in any order', () => {
   expect(compare(turned, gradients(0.1), tolerance).problems).toEqual([]);
   expect(compare(gradients(1.1), gradients(0.1), tolerance).problems).toEqual([
     'gradient.lr_proj is off by 2.0e-1 of 0.1',
+  ]);
+});
+
+test('what a contender says of its own results is a problem where it is not a number', () => {
+  const errors = new Map([
+    ['output', 0.02],
+    ['gradient.q', 0.4],
+    ['gradient.k', 0.3],
+  ]);
+  expect(ownDifference(errors)).toEqual({ outputs: 0.02, gradients: 0.4, problems: [] });
+  errors.set('gradient.k', Number.NaN);
+  expect(ownDifference(errors).problems).toEqual([
+    expect.stringMatching(/^gradient.k is off by NaN/),
   ]);
 });

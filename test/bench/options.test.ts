@@ -1,7 +1,8 @@
 import os from 'node:os';
 
-import { parseOptions, UsageError } from '../../bench/options';
+import { parseOptions } from '../../bench/options';
 import { suites } from '../../bench/suites';
+import { UsageError } from '../../bench/usage_error';
 
 test('without options every suite runs, on all cores', () => {
   const options = parseOptions([]);
