@@ -312,24 +312,23 @@ class Backward {
     const WeightSet& d = stepCotangent_;
     engine_.forTiles(step, [&](int64_t start, int64_t tokens) {
       const ConstMatrices k = engine_.k().at(start), v = engine_.v().at(start);
-      if (!tape_.storesActivations()) {
-        SwigluGradient activations = tileGradient(tokens, k, v);
-        activations.activationsOnly = true;
-        device_.swigluGradient(activations);
-      }
-      // Cotangents of [rate0 dg | rate2 du] and of rate1 h, from d02 = [..]^T k and d1 = v^T [..].
-      device_.gemm(
-          engine_.tokenProduct(tokens, 2 * hidden, key, k, d.w02(), true, gateUpCotangent_, 0));
-      device_.gemm(
-          engine_.tokenProduct(tokens, hidden, value, v, d.w1(), false, dHiddenCotangent_, 0));
       SwigluGradientBackward backward;
       backward.batch = shape().rows;
       backward.tokens = tokens;
+      backward.keyDim = key;
+      backward.valueDim = value;
       backward.hiddenDim = hidden;
+      backward.k = k;
+      backward.v = v;
+      backward.w02 = current_.w02();
+      backward.w1 = current_.w1();
+      backward.d02 = d.w02();
+      backward.d1 = d.w1();
       backward.rates = engine_.rates().at(start);
-      const int64_t within = start - step.start;
-      backward.gateUp = tape_.storesActivations() ? keptGateUp(index, within) : gateUp_;
-      backward.dHidden = tape_.storesActivations() ? keptDHidden(index, within) : dHidden_;
+      if (tape_.storesActivations()) {
+        backward.gateUp = keptGateUp(index, start - step.start);
+        backward.dHidden = keptDHidden(index, start - step.start);
+      }
       backward.scaledGateUp = gateUp_;
       backward.scaledHidden = dHidden_;
       backward.gateUpCotangent = gateUpCotangent_;

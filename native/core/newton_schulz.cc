@@ -51,9 +51,9 @@ void NewtonSchulz::forward(const float* d, float* out, float* workspace) const {
   }
 }
 
-// Both leave their result in `out` where nothing turns, else in x. Small singular values grow by two
-// orders of magnitude over the steps, and what rounding adds to them as well; bfloat16 would add too
-// much of it. Iterates are of about unit size, so that float16 holds them.
+// Both leave their result in `out` where nothing turns, else in x. Small singular values grow by
+// two orders of magnitude over the steps, and what rounding adds to them as well; bfloat16 would
+// add too much of it. Iterates are of about unit size, so that float16 holds them.
 
 void NewtonSchulz::standardSteps(float*& x, float* y, float* out, float* grams) const {
   for (size_t i = 0; i < schedule_.size(); ++i) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "fastweight/gradient_products.h"
+
 namespace fastweight {
 namespace {
 
@@ -165,16 +167,8 @@ std::vector<NewtonSchulzPart> ScanEngine::newtonSchulzParts() const {
 
 Gemm ScanEngine::tokenProduct(int64_t tokens, int64_t n, int64_t k, ConstMatrices a,
                               ConstMatrices b, bool transposeB, Matrices c, float beta) const {
-  Gemm gemm;
-  gemm.batch = shape.rows;
-  gemm.m = tokens;
-  gemm.n = n;
-  gemm.k = k;
-  gemm.transposeB = transposeB;
+  Gemm gemm = fastweight::tokenProduct(shape.rows, tokens, n, k, a, b, transposeB, c);
   gemm.beta = beta;
-  gemm.a = a;
-  gemm.b = b;
-  gemm.c = c;
   return gemm;
 }
 

@@ -46,11 +46,13 @@ class CudaDevice final : public Device {
   void swiglu(const Swiglu&) override;
   void swigluGradient(const SwigluGradient&) override;
   void scaleSwigluGradient(const ScaleSwigluGradient&) override;
-  void swigluGradientBackward(const SwigluGradientBackward&) override;
   int64_t tileTokens(int64_t rows, int64_t hiddenDim) const override;
   size_t keptBytesLimit() const override;
   void beginProducts() override;
   void endProducts() override;
+
+  // swiglu_backward.cu
+  void swigluGradientBackward(const SwigluGradientBackward&) override;
 
   // normalise.cu
   void frobeniusNormalise(const FrobeniusNormalise&) override;
@@ -159,6 +161,9 @@ class CudaDevice final : public Device {
   // symmetric_product.cu
   void reducedSymmetricProduct(const SymmetricProduct& s);
   void multiplyBlocks(const SymmetricProduct& s);
+
+  // swiglu_backward.cu
+  void reducedGradientBackward(const SwigluGradientBackward& p);
 
   // swiglu.cu
   /// Whether what only products read is written as bfloat16.

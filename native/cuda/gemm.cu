@@ -6,6 +6,7 @@
 #include "cuda/cuda_device.h"
 #include "cuda/matrix_rows.cuh"
 #include "cuda/reduced.cuh"
+#include "cuda/view.cuh"
 #include "fastweight/elementwise_functions.h"
 
 namespace fastweight::cuda {
@@ -13,19 +14,12 @@ namespace {
 
 Operand operandOf(const ConstMatrices& view) { return {view.data, view.leading, view.stride}; }
 
-/// A batch of matrices of T, as ConstMatrices is one of float32.
-template <typename T>
-struct Entries {
-  const T* data;
-  int64_t leading, stride;
-};
-
 /// y = scale x, with a scale a matrix where `scales` is set. x is not read where the scale is 0.
 template <typename From>
 struct ScaleMatrices {
   const float* scales;
   float scale;
-  std::conditional_t<std::is_same_v<From, float>, ConstMatrices, Entries<From>> x;
+  View<const From> x;
   Matrices y;
 
   struct Columns {
@@ -44,8 +38,8 @@ struct ScaleMatrices {
   template <int lanes, int width>
   __device__ void row(int64_t b, int64_t i, int64_t columns, int lane) const {
     const float factor = scales != nullptr ? scales[b] : scale;
-    forColumns<lanes, width>(
-        columns, lane, Columns{factor, x.data + rowOffset(x, b, i), y.data + rowOffset(y, b, i)});
+    forColumns<lanes, width>(columns, lane,
+                             Columns{factor, x.row(b, i), y.data + rowOffset(y, b, i)});
   }
 };
 
@@ -140,15 +134,14 @@ void CudaDevice::scaleAddend(const Gemm& g, const ConstMatrices& addend) {
             isPackable && isPackableView(g.c, g.batch),
             ScaleMatrices<From>{g.betas, g.beta, from, g.c});
   };
-  const Operand form = operands_.alone(operandElement(g.precise), addend, g.batch, g.m, g.n);
+  const Element element = operandElement(g.precise);
+  const Operand form = operands_.alone(element, addend, g.batch, g.m, g.n);
   if (form.data == nullptr) {
-    scale(addend, isPackableView(addend, g.batch));
-  } else if (operandElement(g.precise) == Element::kFloat16) {
-    scale(Entries<__half>{static_cast<const __half*>(form.data), form.leading, form.stride}, true);
+    scale(viewOf(addend), isPackableView(addend, g.batch));
+  } else if (element == Element::kFloat16) {
+    scale(viewOf<const __half>(form), true);
   } else {
-    scale(Entries<__nv_bfloat16>{static_cast<const __nv_bfloat16*>(form.data), form.leading,
-                                 form.stride},
-          true);
+    scale(viewOf<const __nv_bfloat16>(form), true);
   }
 }
 

@@ -44,6 +44,15 @@ struct Product {
   Operand a, b, addend, c;
 };
 
+/// Whether rows of 16-bit entries start on 16 bytes.
+inline bool isOnSixteenBytes(const Operand& o, int64_t batch) {
+  return reinterpret_cast<uintptr_t>(o.data) % 16 == 0 && o.leading % 8 == 0 &&
+         (batch == 1 || o.stride % 8 == 0);
+}
+
+/// The memory of float32 matrices for as many in 16 bits, in the first half of each row.
+inline Operand inHalf(const Matrices& m) { return {m.data, 2 * m.leading, 2 * m.stride}; }
+
 class MatrixProducts {
  public:
   MatrixProducts(Stream& stream, DeviceMemory& memory);

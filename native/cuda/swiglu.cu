@@ -5,36 +5,16 @@
 #include <type_traits>
 
 #include "cuda/cuda_device.h"
-#include "cuda/group_fold.cuh"
+#include "cuda/gradient_entry.cuh"
 #include "cuda/matrix_rows.cuh"
 #include "cuda/reduced.cuh"
 #include "cuda/tile_plan.h"
+#include "cuda/view.cuh"
+#include "fastweight/gradient_products.h"
 #include "fastweight/scalar_functions.h"
 
 namespace fastweight::cuda {
 namespace {
-
-/// A batch of matrices of T: entry (b, i, j) is data[b * stride + i * leading + j].
-template <typename T>
-struct View {
-  T* data;
-  int64_t leading, stride;
-
-  __device__ T* row(int64_t b, int64_t i) const { return data + b * stride + i * leading; }
-};
-
-View<const float> viewOf(const ConstMatrices& m) { return {m.data, m.leading, m.stride}; }
-View<float> viewOf(const Matrices& m) { return {m.data, m.leading, m.stride}; }
-template <typename T>
-View<T> viewOf(const Operand& o) {
-  return {static_cast<T*>(const_cast<void*>(o.data)), o.leading, o.stride};
-}
-
-template <typename T>
-bool isPackable(const View<T>& view, int64_t batch) {
-  return cuda::isPackable(view.data) && view.leading % kElementsTogether == 0 &&
-         (batch == 1 || view.stride % kElementsTogether == 0);
-}
 
 /// hidden = silu(g) * u.
 template <typename In, typename Out>
@@ -61,17 +41,6 @@ struct SwigluBody {
   }
 };
 
-/// What the step sizes of a token are where there are none.
-struct Rates {
-  float rate0 = 1, rate1 = 1, rate2 = 1;
-
-  static __device__ Rates of(const View<const float>& rates, int64_t b, int64_t t) {
-    if (rates.data == nullptr) return {};
-    const float* at = rates.row(b, t);
-    return {at[0], at[1], at[2]};
-  }
-};
-
 /// The token-wise end of an update's gradient.
 template <typename In, typename Out>
 struct GradientBody {
@@ -89,10 +58,11 @@ struct GradientBody {
       const Pack<float, width> dh = loadFloats<width>(dHidden + j);
       Pack<float, width> outGate, outUp, outHidden;
       for (int i = 0; i < width; ++i) {
-        const float s = sigmoid(g.value[i]), activation = g.value[i] * s;
-        outGate.value[i] = rates.rate0 * (dh.value[i] * u.value[i] * siluDerivative(g.value[i], s));
-        outUp.value[i] = rates.rate2 * (dh.value[i] * activation);
-        outHidden.value[i] = rates.rate1 * (activation * u.value[i]);
+        const float s = sigmoid(g.value[i]);
+        const auto entry = GradientEntry::of(rates, g.value[i], u.value[i], dh.value[i], s);
+        outGate.value[i] = entry.gate;
+        outUp.value[i] = entry.up;
+        outHidden.value[i] = entry.hidden;
       }
       store(scaledGate + j, outGate);
       store(scaledUp + j, outUp);
@@ -110,84 +80,6 @@ struct GradientBody {
                 scaled + hiddenDim, scaledHidden.row(b, t)});
   }
 };
-
-/// Threads of a token in the backward, which sums over its columns.
-constexpr int kTokenLanes = 128;
-
-/// The backward of GradientBody: a block a token.
-template <typename Out, int width>
-__global__ void __launch_bounds__(kTokenLanes)
-    gradientBackwardKernel(int64_t tokens, int64_t hiddenDim, View<const float> ratesView,
-                           View<const float> gateUp, View<const float> dHidden,
-                           View<Out> scaledGateUp, View<Out> scaledHidden,
-                           View<const float> gateUpCotangent, View<const float> dHiddenCotangent,
-                           View<Out> gateUpResult, View<Out> dHiddenResult,
-                           View<float> ratesCotangent) {
-  const int64_t b = blockIdx.x / tokens, t = blockIdx.x % tokens;
-  const Rates rates = Rates::of(ratesView, b, t);
-  const float *gate = gateUp.row(b, t), *up = gate + hiddenDim, *dh = dHidden.row(b, t);
-  const float *gateIn = gateUpCotangent.row(b, t), *upIn = gateIn + hiddenDim;
-  const float* dhIn = dHiddenCotangent.row(b, t);
-  Out *scaledGate = scaledGateUp.row(b, t), *scaledUp = scaledGate + hiddenDim;
-  Out* scaledH = scaledHidden.row(b, t);
-  Out *gateOut = gateUpResult.row(b, t), *upOut = gateOut + hiddenDim;
-  Out* dhOut = dHiddenResult.row(b, t);
-  float sums[3] = {};
-  for (int64_t j = int64_t{threadIdx.x} * width; j < hiddenDim; j += kTokenLanes * width) {
-    const auto g = load<width>(gate + j), u = load<width>(up + j), d = load<width>(dh + j);
-    const auto dg = load<width>(gateIn + j), du = load<width>(upIn + j);
-    const auto dd = load<width>(dhIn + j);
-    Pack<float, width> outScaledGate, outScaledUp, outScaledHidden, outGate, outUp, outDh;
-    for (int i = 0; i < width; ++i) {
-      const float gi = g.value[i], ui = u.value[i], di = d.value[i];
-      const float s = sigmoid(gi), activation = gi * s, slope = siluDerivative(gi, s);
-      const float dGate = di * ui * slope, dUp = di * activation, hidden = activation * ui;
-      const float a0 = rates.rate0 * dg.value[i], a1 = rates.rate1 * dd.value[i];
-      const float a2 = rates.rate2 * du.value[i];
-      sums[0] += dg.value[i] * dGate;
-      sums[1] += dd.value[i] * hidden;
-      sums[2] += du.value[i] * dUp;
-      outScaledGate.value[i] = rates.rate0 * dGate;
-      outScaledUp.value[i] = rates.rate2 * dUp;
-      outScaledHidden.value[i] = rates.rate1 * hidden;
-      outGate.value[i] = (a2 * di + a1 * ui) * slope + a0 * di * ui * siluSecondDerivative(gi, s);
-      outUp.value[i] = a0 * di * slope + a1 * activation;
-      outDh.value[i] = a0 * ui * slope + a2 * activation;
-    }
-    store(scaledGate + j, outScaledGate);
-    store(scaledUp + j, outScaledUp);
-    store(scaledH + j, outScaledHidden);
-    store(gateOut + j, outGate);
-    store(upOut + j, outUp);
-    store(dhOut + j, outDh);
-  }
-  float* to = ratesCotangent.row(b, t);
-  for (int i = 0; i < 3; ++i) {
-    const float sum = groupSum<kTokenLanes>(sums[i]);
-    if (threadIdx.x == 0) to[i] += sum;
-  }
-}
-
-/// Whether 16-bit rows start on 16 bytes.
-bool isOnSixteenBytes(const Operand& o, int64_t batch) {
-  return reinterpret_cast<uintptr_t>(o.data) % 16 == 0 && o.leading % 8 == 0 &&
-         (batch == 1 || o.stride % 8 == 0);
-}
-
-/// x w^T of all tokens.
-Gemm productWithWeights(int64_t batch, int64_t tokens, int64_t n, int64_t k, ConstMatrices x,
-                        ConstMatrices w, bool transposed, Matrices c) {
-  Gemm g;
-  g.batch = batch;
-  g.m = tokens;
-  g.n = n;
-  g.k = k;
-  g.transposeB = transposed;
-  g.a = x;
-  g.b = w;
-  g.c = c;
-  return g;
-}
 
 }  // namespace
 
@@ -241,7 +133,7 @@ GateUpProduct CudaDevice::gateUpOf(const Gemm& g, int64_t hiddenDim) {
 void CudaDevice::swiglu(const Swiglu& p) {
   if (p.batch <= 0 || p.tokens <= 0 || p.hiddenDim <= 0) return;
   const Gemm g =
-      productWithWeights(p.batch, p.tokens, 2 * p.hiddenDim, p.keyDim, p.x, p.w02, true, p.gateUp);
+      tokenProduct(p.batch, p.tokens, 2 * p.hiddenDim, p.keyDim, p.x, p.w02, true, p.gateUp);
   constexpr const char* kWhat = "the hidden layer";
   if (!producesBfloat16()) {
     gemm(g);
@@ -278,7 +170,7 @@ void CudaDevice::swiglu(const Swiglu& p) {
     return;
   }
   // The scratch that g and u go to holds them as bfloat16 as well.
-  const Operand gateUp = {p.gateUp.data, 2 * p.gateUp.leading, 2 * p.gateUp.stride};
+  const Operand gateUp = inHalf(p.gateUp);
   multiplyToBfloat16(g, gateUp);
   run(viewOf<const __nv_bfloat16>(gateUp));
 }
@@ -312,10 +204,7 @@ void CudaDevice::scaleTo(const ScaleSwigluGradient& p, const Operand& gateUp,
 
 void CudaDevice::swigluGradient(const SwigluGradient& p) {
   if (p.batch <= 0 || p.tokens <= 0 || p.hiddenDim <= 0) return;
-  const Gemm gates =
-      productWithWeights(p.batch, p.tokens, 2 * p.hiddenDim, p.keyDim, p.k, p.w02, true, p.gateUp);
-  const Gemm hidden =
-      productWithWeights(p.batch, p.tokens, p.hiddenDim, p.valueDim, p.v, p.w1, false, p.dHidden);
+  const Gemm gates = gatesOf(p), hidden = dHiddenOf(p);
   ScaleSwigluGradient scale;
   scale.batch = p.batch;
   scale.tokens = p.tokens;
@@ -332,8 +221,7 @@ void CudaDevice::swigluGradient(const SwigluGradient& p) {
     return;
   }
   // What is between holds bfloat16 in half of its rows.
-  const Operand gateUp = {p.gateUp.data, 2 * p.gateUp.leading, 2 * p.gateUp.stride};
-  const Operand dHidden = {p.dHidden.data, 2 * p.dHidden.leading, 2 * p.dHidden.stride};
+  const Operand gateUp = inHalf(p.gateUp), dHidden = inHalf(p.dHidden);
   multiplyToBfloat16(hidden, dHidden);
   if (multipliesHidden(p.keyDim, p.hiddenDim) && isOnSixteenBytes(dHidden, p.batch)) {
     const GateUpProduct product = gateUpOf(gates, p.hiddenDim);
@@ -356,42 +244,6 @@ void CudaDevice::scaleSwigluGradient(const ScaleSwigluGradient& p) {
   if (p.batch <= 0 || p.tokens <= 0 || p.hiddenDim <= 0) return;
   scaleTo<float>(p, {p.gateUp.data, p.gateUp.leading, p.gateUp.stride},
                  {p.dHidden.data, p.dHidden.leading, p.dHidden.stride});
-}
-
-void CudaDevice::swigluGradientBackward(const SwigluGradientBackward& p) {
-  if (p.batch <= 0 || p.tokens <= 0 || p.hiddenDim <= 0) return;
-  const auto run = [&](const auto& scaledGateUp, const auto& scaledHidden, const auto& gateUpResult,
-                       const auto& dHiddenResult) {
-    using Out = std::remove_reference_t<decltype(*scaledGateUp.data)>;
-    const bool wide = p.hiddenDim % kElementsTogether == 0 && isPackableView(p.gateUp, p.batch) &&
-                      isPackableView(p.dHidden, p.batch) &&
-                      isPackableView(p.gateUpCotangent, p.batch) &&
-                      isPackableView(p.dHiddenCotangent, p.batch) &&
-                      isPackable(scaledGateUp, p.batch) && isPackable(scaledHidden, p.batch);
-    const auto kernel =
-        wide ? gradientBackwardKernel<Out, kElementsTogether> : gradientBackwardKernel<Out, 1>;
-    stream_.activate();
-    launch(stream_, "the backward of an update's gradient", {p.batch * p.tokens, kTokenLanes},
-           kernel, p.tokens, p.hiddenDim, viewOf(p.rates), viewOf(p.gateUp), viewOf(p.dHidden),
-           scaledGateUp, scaledHidden, viewOf(ConstMatrices(p.gateUpCotangent)),
-           viewOf(ConstMatrices(p.dHiddenCotangent)), gateUpResult, dHiddenResult,
-           viewOf(p.ratesCotangent));
-  };
-  if (!producesBfloat16()) {
-    run(viewOf(p.scaledGateUp), viewOf(p.scaledHidden), viewOf(p.gateUpCotangent),
-        viewOf(p.dHiddenCotangent));
-    return;
-  }
-  const auto produce = [&](const Matrices& view, int64_t columns) {
-    return viewOf<__nv_bfloat16>(
-        operands_.toProduce(Element::kBfloat16, view, p.batch, p.tokens, columns));
-  };
-  const auto scaledGateUp = produce(p.scaledGateUp, 2 * p.hiddenDim);
-  const auto scaledHidden = produce(p.scaledHidden, p.hiddenDim);
-  const auto gateUpResult = produce(p.gateUpCotangent, 2 * p.hiddenDim);
-  const auto dHiddenResult = produce(p.dHiddenCotangent, p.hiddenDim);
-  if (!scaledGateUp.data || !scaledHidden.data || !gateUpResult.data || !dHiddenResult.data) return;
-  run(scaledGateUp, scaledHidden, gateUpResult, dHiddenResult);
 }
 
 }  // namespace fastweight::cuda

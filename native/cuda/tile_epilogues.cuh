@@ -1,27 +1,16 @@
 // What blocks of tile_product.cuh do with their sums: scale and add, mirror, or the token-wise ends
-// of the fast network. Results in 16 bits go out 16 bytes at a time.
+// of the fast network. Rows of 16-bit entries start on 16 bytes, and go in and out so.
 #pragma once
 
 #include <cstdint>
 
+#include "cuda/gradient_entry.cuh"
 #include "cuda/group_fold.cuh"
 #include "cuda/reduced.cuh"
 #include "cuda/tile_product.cuh"
-#include "fastweight/scalar_functions.h"
+#include "cuda/view.cuh"
 
 namespace fastweight::cuda {
-
-/// A batch of matrices of T: entry (b, i, j) is data[b * stride + i * leading + j]. Of 16-bit
-/// entries, rows start on 16 bytes.
-template <typename T>
-struct TileView {
-  T* data = nullptr;
-  int64_t leading = 0, stride = 0;
-
-  __device__ __forceinline__ T* at(int64_t batch, int64_t row, int64_t column) const {
-    return data + batch * stride + row * leading + column;
-  }
-};
 
 /// Two entries in a word, the first one low.
 template <typename Element>
@@ -98,7 +87,7 @@ __device__ __forceinline__ void storeEight(Element* to, const uint32_t (&words)[
 /// Writes the lane's pairs of columns 8 j to 8 j + 31 in rows 8 i further down: eight entries of
 /// one row a lane. Turns `words` over.
 template <typename Element>
-__device__ __forceinline__ void storeFour(const TileView<Element>& to, const WarpTile& tile, int i,
+__device__ __forceinline__ void storeFour(const View<Element>& to, const WarpTile& tile, int i,
                                           int j, uint32_t (&words)[4]) {
   transposeQuad(words);
   const int row = tile.laneRow(i),
@@ -110,7 +99,7 @@ __device__ __forceinline__ void storeFour(const TileView<Element>& to, const War
 
 /// What storeFour() writes, from memory; zeros outside. The columns are multiples of eight.
 template <typename Element>
-__device__ __forceinline__ void loadFour(const TileView<const Element>& from, const WarpTile& tile,
+__device__ __forceinline__ void loadFour(const View<const Element>& from, const WarpTile& tile,
                                          int i, int j, uint32_t (&words)[4]) {
   const int row = tile.laneRow(i),
             column = tile.column + 8 * (j + static_cast<int>(threadIdx.x % 4));
@@ -134,7 +123,7 @@ __device__ __forceinline__ void forFours(const Body& body) {
 
 /// Writes the sums as 16-bit entries of `to`.
 template <typename Element>
-__device__ __forceinline__ void storeRows(const TileView<Element>& to, const WarpTile& tile,
+__device__ __forceinline__ void storeRows(const View<Element>& to, const WarpTile& tile,
                                           const float (&sums)[kProductSums]) {
   forFours([&](int i, int j) {
     uint32_t words[4];
@@ -149,7 +138,7 @@ __device__ __forceinline__ void storeRows(const TileView<Element>& to, const War
 
 /// Writes the sums' transpose as 16-bit entries of `to`, whose row is a column of the tile.
 template <typename Element>
-__device__ __forceinline__ void storeColumns(const TileView<Element>& to, const WarpTile& tile,
+__device__ __forceinline__ void storeColumns(const View<Element>& to, const WarpTile& tile,
                                              const float (&sums)[kProductSums]) {
   const int g = static_cast<int>(threadIdx.x % 32 / 4), t = static_cast<int>(threadIdx.x % 4);
 #pragma unroll
@@ -169,13 +158,13 @@ __device__ __forceinline__ void storeColumns(const TileView<Element>& to, const 
 }
 
 template <typename T>
-__device__ __forceinline__ bool arePairsAligned(const TileView<T>& view) {
+__device__ __forceinline__ bool arePairsAligned(const View<T>& view) {
   return reinterpret_cast<uintptr_t>(view.data) % sizeof(float2) == 0 && view.leading % 2 == 0 &&
          view.stride % 2 == 0;
 }
 
 /// Writes the sums as float32 entries of `to`.
-__device__ __forceinline__ void storeRows(const TileView<float>& to, const WarpTile& tile,
+__device__ __forceinline__ void storeRows(const View<float>& to, const WarpTile& tile,
                                           const float (&sums)[kProductSums]) {
   const bool inPairs = arePairsAligned(to);
   forPairs([&](int i, int j) {
@@ -197,8 +186,8 @@ __device__ __forceinline__ void storeRows(const TileView<float>& to, const WarpT
 struct AddEpilogue {
   float alpha, beta;
   const float* betas;
-  TileView<const float> addend;
-  TileView<float> result;
+  View<const float> addend;
+  View<float> result;
 
   template <int kParts>
   __device__ __forceinline__ void finish(const TileGroup& group, const TilePlace& place, int row,
@@ -244,10 +233,10 @@ struct AddEpilogue {
 template <typename Element>
 struct SymmetricEpilogue {
   float alpha, beta, diagonal;
-  TileView<const Element> reducedAddend;
-  TileView<const float> addend;
-  TileView<float> result;
-  TileView<Element> reducedResult;
+  View<const Element> reducedAddend;
+  View<const float> addend;
+  View<float> result;
+  View<Element> reducedResult;
 
   __device__ __forceinline__ float added(int batch, int row, int column) const {
     float sum = row == column ? diagonal : 0.0f;
@@ -302,22 +291,50 @@ struct SymmetricEpilogue {
   }
 };
 
+/// What loadFour() reads, as pairs of floats.
+template <typename Element>
+__device__ __forceinline__ void loadFloats(const View<const Element>& from, const WarpTile& tile,
+                                           int i, int j, float2 (&pairs)[4]) {
+  uint32_t words[4];
+  loadFour(from, tile, i, j, words);
+#pragma unroll
+  for (int q = 0; q < 4; ++q) pairs[q] = floatsOf<Element>(words[q]);
+}
+__device__ __forceinline__ void loadFloats(const View<const float>& from, const WarpTile& tile,
+                                           int i, int j, float2 (&pairs)[4]) {
+  const int row = tile.laneRow(i);
+  const bool inPairs = arePairsAligned(from);
+#pragma unroll
+  for (int q = 0; q < 4; ++q) {
+    const int column = tile.laneColumn(j + q);
+    pairs[q] = make_float2(0, 0);
+    if (row >= tile.rows || column >= tile.columns) continue;
+    const float* const at = from.at(tile.batch, row, column);
+    pairs[q] = inPairs ? *reinterpret_cast<const float2*>(at) : make_float2(at[0], at[1]);
+  }
+}
+
+/// The step sizes of the lane's row.
+__device__ __forceinline__ Rates ratesOfRow(const View<const float>& rates, const WarpTile& tile,
+                                            int i) {
+  return tile.laneRow(i) < tile.rows ? Rates::of(rates, tile.batch, tile.laneRow(i)) : Rates();
+}
+
 __device__ __forceinline__ float quickSigmoid(float x) {
   return __fdividef(1.0f, 1.0f + __expf(-x));
 }
 
 /// hidden = silu(g) u of sums g and u; both also go to gateUp, side by side, where it is set.
 struct SwigluEpilogue {
-  TileView<__nv_bfloat16> hidden;
-  TileView<float> gateUp;
+  View<__nv_bfloat16> hidden;
+  View<float> gateUp;
 
   __device__ __forceinline__ void finish(const TileGroup& group, const TilePlace& place, int row,
                                          TileSums<2>& sums) const {
     const WarpTile tile = {place.batch, row, group.rows, place.column, group.columns};
     if (gateUp.data != nullptr) {
       storeRows(gateUp, tile, sums.part[0]);
-      const TileView<float> up = {gateUp.data + group.columns, gateUp.leading, gateUp.stride};
-      storeRows(up, tile, sums.part[1]);
+      storeRows(gateUp.from(group.columns), tile, sums.part[1]);
     }
 #pragma unroll
     for (int i = 0; i < kProductSums; ++i) {
@@ -331,43 +348,111 @@ struct SwigluEpilogue {
 /// The token-wise end of an update's gradient (fast_weight_primitives.h, SwigluGradient) of sums g
 /// and u, and of dh from memory. No rates mean 1.
 struct GradientEpilogue {
-  TileView<const float> rates;
-  TileView<const __nv_bfloat16> dHidden;
-  TileView<__nv_bfloat16> scaledGateUp, scaledHidden;
+  View<const float> rates;
+  View<const __nv_bfloat16> dHidden;
+  View<__nv_bfloat16> scaledGateUp, scaledHidden;
 
   __device__ __forceinline__ void finish(const TileGroup& group, const TilePlace& place, int row,
                                          TileSums<2>& sums) const {
     const WarpTile tile = {place.batch, row, group.rows, place.column, group.columns};
-    const TileView<__nv_bfloat16> scaledUp = {scaledGateUp.data + group.columns,
-                                              scaledGateUp.leading, scaledGateUp.stride};
+    const View<__nv_bfloat16> scaledUp = scaledGateUp.from(group.columns);
     forFours([&](int i, int j) {
-      const bool has = rates.data != nullptr && tile.laneRow(i) < tile.rows;
-      float rate[3];
-#pragma unroll
-      for (int r = 0; r < 3; ++r) rate[r] = has ? *rates.at(tile.batch, tile.laneRow(i), r) : 1.0f;
+      const Rates stepSizes = ratesOfRow(rates, tile, i);
       uint32_t dh[4], gates[4], ups[4], hiddens[4];
       loadFour(dHidden, tile, i, j, dh);
 #pragma unroll
       for (int q = 0; q < 4; ++q) {
         const float2 both = floatsOf<__nv_bfloat16>(dh[q]);
-        float gate[2], up[2], hidden[2];
+        GradientEntry entries[2];
 #pragma unroll
         for (int e = 0; e < 2; ++e) {
           const int at = 4 * (j + q) + 2 * i + e;
-          const float g = sums.part[0][at], u = sums.part[1][at], d = e == 0 ? both.x : both.y;
-          const float s = quickSigmoid(g), activation = g * s;
-          gate[e] = rate[0] * (d * u * siluDerivative(g, s));
-          up[e] = rate[2] * (d * activation);
-          hidden[e] = rate[1] * (activation * u);
+          const float g = sums.part[0][at];
+          entries[e] = GradientEntry::of(stepSizes, g, sums.part[1][at], e == 0 ? both.x : both.y,
+                                         quickSigmoid(g));
         }
-        gates[q] = wordOf<__nv_bfloat16>(gate[0], gate[1]);
-        ups[q] = wordOf<__nv_bfloat16>(up[0], up[1]);
-        hiddens[q] = wordOf<__nv_bfloat16>(hidden[0], hidden[1]);
+        gates[q] = wordOf<__nv_bfloat16>(entries[0].gate, entries[1].gate);
+        ups[q] = wordOf<__nv_bfloat16>(entries[0].up, entries[1].up);
+        hiddens[q] = wordOf<__nv_bfloat16>(entries[0].hidden, entries[1].hidden);
       }
       storeFour(scaledGateUp, tile, i, j, gates);
       storeFour(scaledUp, tile, i, j, ups);
       storeFour(scaledHidden, tile, i, j, hiddens);
     });
+  }
+};
+
+/// The backward of GradientEpilogue's step (SwigluGradientBackward): sums are the cotangents of the
+/// scaled gradients of g and u; the activations g, u and dh, of T, and the cotangent of the scaled
+/// hidden layer come from memory. rateParts [tokens, tiles of the columns, 3].
+template <typename T>
+struct GradientBackwardEpilogue {
+  View<const float> rates;
+  View<const T> gateUp, dHidden;
+  View<const __nv_bfloat16> hiddenCotangent;
+  View<__nv_bfloat16> scaledGateUp, scaledHidden, gateUpCotangent, dHiddenCotangent;
+  float* rateParts;
+
+  __device__ __forceinline__ void finish(const TileGroup& group, const TilePlace& place, int row,
+                                         TileSums<2>& sums) const {
+    const WarpTile tile = {place.batch, row, group.rows, place.column, group.columns};
+    const int hiddenDim = group.columns;
+    float rateSums[2][3] = {};
+    forFours([&](int i, int j) {
+      const Rates stepSizes = ratesOfRow(rates, tile, i);
+      float2 gs[4], us[4], dhs[4], cotangents[4];
+      loadFloats(gateUp, tile, i, j, gs);
+      loadFloats(gateUp.from(hiddenDim), tile, i, j, us);
+      loadFloats(dHidden, tile, i, j, dhs);
+      loadFloats(hiddenCotangent, tile, i, j, cotangents);
+      uint32_t words[6][4];
+#pragma unroll
+      for (int q = 0; q < 4; ++q) {
+        GradientEntryBackward entries[2];
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          const int at = 4 * (j + q) + 2 * i + e;
+          const auto of = [&](const float2& pair) { return e == 0 ? pair.x : pair.y; };
+          entries[e] = GradientEntryBackward::of(
+              stepSizes, of(gs[q]), of(us[q]), of(dhs[q]), quickSigmoid(of(gs[q])),
+              {sums.part[0][at], sums.part[1][at], of(cotangents[q])});
+          // Behind the last column all that is read is 0, and so is what the sums get.
+          const bool exists = tile.laneColumn(j + q) < tile.columns;
+#pragma unroll
+          for (int r = 0; r < 3; ++r) rateSums[i][r] += exists ? entries[e].rates[r] : 0.0f;
+        }
+        const auto word = [&](auto member) {
+          return wordOf<__nv_bfloat16>(member(entries[0]), member(entries[1]));
+        };
+        using Entry = GradientEntryBackward;
+        words[0][q] = word([](const Entry& x) { return x.forward.gate; });
+        words[1][q] = word([](const Entry& x) { return x.forward.up; });
+        words[2][q] = word([](const Entry& x) { return x.forward.hidden; });
+        words[3][q] = word([](const Entry& x) { return x.gate; });
+        words[4][q] = word([](const Entry& x) { return x.up; });
+        words[5][q] = word([](const Entry& x) { return x.dHidden; });
+      }
+      storeFour(scaledGateUp, tile, i, j, words[0]);
+      storeFour(scaledGateUp.from(hiddenDim), tile, i, j, words[1]);
+      storeFour(scaledHidden, tile, i, j, words[2]);
+      storeFour(gateUpCotangent, tile, i, j, words[3]);
+      storeFour(gateUpCotangent.from(hiddenDim), tile, i, j, words[4]);
+      storeFour(dHiddenCotangent, tile, i, j, words[5]);
+    });
+    const int64_t parts = group.columnTiles, part = place.column / group.tileColumns;
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const int64_t token = int64_t{place.batch} * group.rows + tile.laneRow(i);
+#pragma unroll
+      for (int r = 0; r < 3; ++r) {
+        float sum = rateSums[i][r];
+        sum += ofPartner(sum, 1);
+        sum += ofPartner(sum, 2);
+        if (threadIdx.x % 4 == 0 && tile.laneRow(i) < tile.rows) {
+          rateParts[(token * parts + part) * 3 + r] = sum;
+        }
+      }
+    }
   }
 };
 

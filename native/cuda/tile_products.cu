@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 
 #include "cuda/launch.h"
 #include "cuda/tile_epilogues.cuh"
@@ -12,13 +13,6 @@ namespace {
 
 /// Lines of a box where an operand lies depthwise, else a line for each row of a tile.
 constexpr int kDepthwiseLines = kStageDepth, kRowLines = kTileRows;
-
-template <typename T>
-TileView<T> viewOf(const Operand& o) {
-  return {static_cast<T*>(const_cast<void*>(o.data)), o.leading, o.stride};
-}
-TileView<const float> viewOf(const ConstMatrices& m) { return {m.data, m.leading, m.stride}; }
-TileView<float> viewOf(const Matrices& m) { return {m.data, m.leading, m.stride}; }
 
 TileGroup groupOf(int64_t batch, int64_t rows, int64_t columns, int tileColumns) {
   TileGroup group = {};
@@ -173,5 +167,43 @@ void TileProducts::swigluGradient(const GateUpProduct& p, const ConstMatrices& r
                        viewOf<__nv_bfloat16>(scaledGateUp), viewOf<__nv_bfloat16>(scaledHidden)};
   launchTiles<__nv_bfloat16, false, false, 2>(stream_, "an update's gradient", work);
 }
+
+int64_t TileProducts::partsOfHidden(int64_t hiddenDim) { return divideUp(hiddenDim, kPartColumns); }
+
+template <typename Activations>
+void TileProducts::swigluGradientBackward(const GateUpProduct& p, const ConstMatrices& rates,
+                                          const Activations& gateUp, const Activations& dHidden,
+                                          const Operand& hiddenCotangent,
+                                          const GradientBackwardResults& to) {
+  using T = std::conditional_t<std::is_same_v<Activations, Operand>, __nv_bfloat16, float>;
+  const auto view = [](const Activations& a) {
+    if constexpr (std::is_same_v<Activations, Operand>) {
+      return viewOf<const T>(a);
+    } else {
+      return viewOf(a);
+    }
+  };
+  TileWork<GradientBackwardEpilogue<T>> work = {};
+  work.groupCount = 1;
+  work.groups[0] = gateUpGroup(p);
+  work.epilogues[0] = {viewOf(rates),
+                       view(gateUp),
+                       view(dHidden),
+                       viewOf<const __nv_bfloat16>(hiddenCotangent),
+                       viewOf<__nv_bfloat16>(to.scaledGateUp),
+                       viewOf<__nv_bfloat16>(to.scaledHidden),
+                       viewOf<__nv_bfloat16>(to.gateUpCotangent),
+                       viewOf<__nv_bfloat16>(to.dHiddenCotangent),
+                       to.rateParts};
+  launchTiles<__nv_bfloat16, false, false, 2>(stream_, "the backward of an update's gradient",
+                                              work);
+}
+
+template void TileProducts::swigluGradientBackward(const GateUpProduct&, const ConstMatrices&,
+                                                   const Operand&, const Operand&, const Operand&,
+                                                   const GradientBackwardResults&);
+template void TileProducts::swigluGradientBackward(const GateUpProduct&, const ConstMatrices&,
+                                                   const ConstMatrices&, const ConstMatrices&,
+                                                   const Operand&, const GradientBackwardResults&);
 
 }  // namespace fastweight::cuda

@@ -53,6 +53,13 @@ struct GateUpProduct {
   int64_t batch = 1, tokens = 0, hiddenDim = 0;
 };
 
+/// Where the backward of an update's gradient goes: [tokens, 2 hiddenDim] and [tokens, hiddenDim]
+/// in bfloat16, and the step sizes' cotangents [tokens, partsOfHidden(), 3] of each part.
+struct GradientBackwardResults {
+  Operand scaledGateUp, scaledHidden, gateUpCotangent, dHiddenCotangent;
+  float* rateParts = nullptr;
+};
+
 class TileProducts {
  public:
   explicit TileProducts(Stream& stream);
@@ -70,6 +77,15 @@ class TileProducts {
   void swigluGradient(const GateUpProduct& product, const ConstMatrices& rates,
                       const Operand& dHidden, const Operand& scaledGateUp,
                       const Operand& scaledHidden);
+
+  /// Tiles that the hidden layer's columns are cut into.
+  static int64_t partsOfHidden(int64_t hiddenDim);
+  /// The token-wise end of SwigluGradientBackward, where `product` is that of its cotangents
+  /// [g | u], of activations gateUp and dHidden and of the scaled hidden layer's cotangent.
+  template <typename Activations>
+  void swigluGradientBackward(const GateUpProduct& product, const ConstMatrices& rates,
+                              const Activations& gateUp, const Activations& dHidden,
+                              const Operand& hiddenCotangent, const GradientBackwardResults& to);
 
  private:
   using Encode = decltype(&cuTensorMapEncodeTiled);

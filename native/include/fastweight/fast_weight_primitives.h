@@ -79,15 +79,17 @@ struct ScaleSwigluGradient {
   Matrices scaledGateUp, scaledHidden;
 };
 
-/// The backward of ScaleSwigluGradient. Takes the same activations and the cotangents of its
-/// results; overwrites
+/// The backward of SwigluGradient by its tokens and weights, where its results went on to
+/// d02 = [rate0 dg | rate2 du]^T k and d1 = v^T (rate1 h). Takes the cotangents of those as d02
+/// [2 hidden, keyDim] and d1 [valueDim, hidden]; overwrites
 ///   gateUpCotangent [tokens, 2 hidden] with the cotangent of [g | u]
 ///   dHiddenCotangent [tokens, hidden] with the cotangent of dh
 ///   scaledGateUp and scaledHidden with the results of the forward,
 /// and adds the step sizes' cotangents to ratesCotangent [tokens, 3].
+/// gateUp and dHidden are the forward's activations; empty, they are computed from w02 and w1.
 struct SwigluGradientBackward {
-  int64_t batch = 1, tokens = 0, hiddenDim = 0;
-  ConstMatrices rates, gateUp, dHidden;
+  int64_t batch = 1, tokens = 0, keyDim = 0, valueDim = 0, hiddenDim = 0;
+  ConstMatrices k, v, w02, w1, d02, d1, rates, gateUp, dHidden;
   Matrices scaledGateUp, scaledHidden, gateUpCotangent, dHiddenCotangent, ratesCotangent;
 };
 

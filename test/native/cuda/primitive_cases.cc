@@ -242,31 +242,15 @@ void addGradientsCases(DeviceCases* cases) {
   for (const Shape& s : shapes()) {
     const int64_t hidden = s.columns, half = s.batch * s.rows * hidden;
     Arrays arrays(19);
-    const size_t rates = arrays.add(s.batch * s.rows * 3), gateUp = arrays.add(2 * half);
-    const size_t dHidden = arrays.add(half), gateUpCotangent = arrays.add(2 * half);
-    const size_t dHiddenCotangent = arrays.add(half);
-    const size_t ratesCotangent = arrays.add(s.batch * s.rows * 3);
-    cases->push_back(
-        caseOf("swigluGradientBackward " + s.text(), arrays, [=](Device& on, const Memory& a) {
-          SwigluGradientBackward p;
-          p.batch = s.batch, p.tokens = s.rows, p.hiddenDim = hidden;
-          p.rates = packed(a[rates], s.rows, 3);
-          p.gateUp = packed(a[gateUp], s.rows, 2 * hidden);
-          p.dHidden = packed(a[dHidden], s.rows, hidden);
-          p.scaledGateUp = packed(a[gateUp], s.rows, 2 * hidden);
-          p.scaledHidden = packed(a[dHidden], s.rows, hidden);
-          p.gateUpCotangent = packed(a[gateUpCotangent], s.rows, 2 * hidden);
-          p.dHiddenCotangent = packed(a[dHiddenCotangent], s.rows, hidden);
-          p.ratesCotangent = packed(a[ratesCotangent], s.rows, 3);
-          on.swigluGradientBackward(p);
-        }));
+    const size_t gateUp = arrays.add(2 * half), dHidden = arrays.add(half);
+    const size_t scaledGateUp = arrays.add(2 * half);
     cases->push_back(
         caseOf("scaleSwigluGradient " + s.text(), arrays, [=](Device& on, const Memory& a) {
           ScaleSwigluGradient p;
           p.batch = s.batch, p.tokens = s.rows, p.hiddenDim = hidden;
           p.gateUp = packed(a[gateUp], s.rows, 2 * hidden);
           p.dHidden = packed(a[dHidden], s.rows, hidden);
-          p.scaledGateUp = packed(a[gateUpCotangent], s.rows, 2 * hidden);
+          p.scaledGateUp = packed(a[scaledGateUp], s.rows, 2 * hidden);
           p.scaledHidden = packed(a[dHidden], s.rows, hidden);
           on.scaleSwigluGradient(p);
         }));

@@ -150,6 +150,53 @@ void addSwiglus(DeviceCases* cases) {
   }
 }
 
+void addGradientBackwards(DeviceCases* cases, int64_t hidden) {
+  for (const bool isKept : {false, true}) {
+    addInPrecisions(cases,
+                    "product behind an update's gradient, backward, " + std::to_string(hidden) +
+                        " hidden" + (isKept ? ", kept activations" : ""),
+                    [=](DeviceRun& run) {
+                      SwigluGradientBackward p;
+                      p.batch = kRows, p.tokens = kTokens, p.keyDim = kKeyDim,
+                      p.valueDim = kValueDim;
+                      p.hiddenDim = hidden;
+                      p.k = input(run, 1, kRows, kTokens, kKeyDim);
+                      p.v = input(run, 2, kRows, kTokens, kValueDim);
+                      p.w02 = input(run, 3, kRows, 2 * hidden, kKeyDim);
+                      p.w1 = input(run, 4, kRows, kValueDim, hidden);
+                      p.d02 = input(run, 5, kRows, 2 * hidden, kKeyDim);
+                      p.d1 = input(run, 6, kRows, kValueDim, hidden);
+                      p.rates = input(run, 7, kRows, kTokens, 3);
+                      if (isKept) {
+                        p.gateUp = input(run, 8, kRows, kTokens, 2 * hidden);
+                        p.dHidden = input(run, 9, kRows, kTokens, hidden);
+                      }
+                      const auto view = [&](int64_t columns) {
+                        return packed(scratch(run, kRows * kTokens * columns), kTokens, columns);
+                      };
+                      p.scaledGateUp = view(2 * hidden), p.scaledHidden = view(hidden);
+                      p.gateUpCotangent = view(2 * hidden), p.dHiddenCotangent = view(hidden);
+                      p.ratesCotangent = output(run, 10, kRows, kTokens, 3);
+                      // What it leaves may be read by products alone.
+                      run.device().beginProducts();
+                      run.device().swigluGradientBackward(p);
+                      const auto read = [&](const Matrices& from, int64_t columns, uint64_t seed) {
+                        Gemm g;
+                        g.batch = kRows, g.m = kTokens, g.k = columns, g.n = 16;
+                        g.a = from;
+                        g.b = input(run, seed, kRows, columns, 16);
+                        g.c = output(run, seed + 1, kRows, kTokens, 16);
+                        run.device().gemm(g);
+                      };
+                      read(p.scaledGateUp, 2 * hidden, 11);
+                      read(p.scaledHidden, hidden, 13);
+                      read(p.gateUpCotangent, 2 * hidden, 15);
+                      read(p.dHiddenCotangent, hidden, 17);
+                      run.device().endProducts();
+                    });
+  }
+}
+
 /// Three matrices that become one batch once turned: an iteration whose steps read one another's
 /// results, which makes rounding errors grow.
 void addNewtonSchulz(DeviceCases* cases) {
@@ -193,6 +240,8 @@ void addProductCases(DeviceCases* cases) {
   addGemms(cases);
   addSymmetricProducts(cases);
   addSwiglus(cases);
+  addGradientBackwards(cases, kHidden);
+  addGradientBackwards(cases, 136);
   addNewtonSchulz(cases);
 }
 
