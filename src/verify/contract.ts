@@ -26,7 +26,10 @@ export const reducedContract = { output: 2, gradient: 3 } as const;
 /**
  * Scales of the grids that plain evaluations round to, the precision's own first. The error of a
  * scalar, or of a gradient that hangs on a few numbers, is one throw of the dice; the worst of several
- * evaluations says what a plain one may give. It is no looser for results of many values, whose errors
- * hardly differ from one to the next.
+ * evaluations says what a plain one may give. It is hardly looser for results of many values, whose
+ * errors are nearly the same in all.
  */
-export const plainGridScales: readonly number[] = [0, 1, 2, 3].map((step) => 2 ** (step / 4));
+export const plainGridScales: readonly number[] = Array.from(
+  { length: 8 },
+  (_, step) => 2 ** (step / 8),
+);
