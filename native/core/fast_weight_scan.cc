@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "core/scan_state.h"
+#include "core/scan_key.h"
 
 namespace fastweight {
 namespace {
@@ -24,6 +24,23 @@ class Forward {
                                             std::to_string(workspaceFloats() * sizeof(float)) +
                                             " bytes but got none");
     }
+    divideWorkspace();
+    engine_.queue(forwardKey(engine_, program_, outputs_, tape_, workspace_.start()),
+                  [this] { pass(); });
+    FASTWEIGHT_RETURN_IF_ERROR(device_.synchronize());
+    if (!device_.allFinite(live_.count(), live_.data())) {
+      return Status::expected(Code::kNonFinite, "finite weights after the updates",
+                              "fastWeightScan",
+                              "NaN or infinity. Lower the step sizes, or check the inputs");
+    }
+    return Status::ok();
+  }
+
+ private:
+  const ScanShape& shape() const { return engine_.shape; }
+
+  /// Everything between the workspace and the results.
+  void pass() {
     start();
     for (size_t index = 0; index < program_.size(); ++index) {
       if (program_[index].kind == ProgramStep::Kind::kApply) {
@@ -33,18 +50,8 @@ class Forward {
       }
     }
     if (tape_ != nullptr) device_.copy(tape_->finalLive(), live_.data(), bytesOf(live_));
-    FASTWEIGHT_RETURN_IF_ERROR(device_.synchronize());
-    if (!device_.allFinite(live_.count(), live_.data())) {
-      return Status::expected(Code::kNonFinite, "finite weights after the updates",
-                              "fastWeightScan",
-                              "NaN or infinity. Lower the step sizes, or check the inputs");
-    }
     finish();
-    return Status::ok();
   }
-
- private:
-  const ScanShape& shape() const { return engine_.shape; }
 
   int64_t workspaceFloats() const {
     const int64_t set = Workspace::aligned(WeightSet::floats(shape()));
@@ -57,7 +64,7 @@ class Forward {
 
   WeightSet takeSet() { return engine_.set(workspace_.take(WeightSet::floats(shape()))); }
 
-  void start() {
+  void divideWorkspace() {
     const int64_t tileRows = shape().rows * engine_.tile;
     live_ = takeSet();
     main_ = engine_.hasMain() ? takeSet() : live_;
@@ -70,7 +77,10 @@ class Forward {
     hidden_ =
         packed(workspace_.take(tileRows * shape().hiddenDim), engine_.tile, shape().hiddenDim);
     newtonSchulz_ = workspace_.take(engine_.newtonSchulzForwardFloats());
+  }
 
+  void start() {
+    written_ = 0;
     const ScanInputs& inputs = engine_.inputs;
     engine_.gather(inputs.weights, live_);
     if (engine_.hasNorms()) {
@@ -245,6 +255,7 @@ class Forward {
   float* betas_ = nullptr;
   float* newtonSchulz_ = nullptr;
   Matrices gateUp_, hidden_;
+  /// Tokens of the output so far.
   int64_t written_ = 0;
 };
 

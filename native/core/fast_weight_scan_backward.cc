@@ -1,8 +1,7 @@
 #include <algorithm>
 #include <string>
 
-#include "core/scan_state.h"
-#include "fastweight/fast_weight_scan.h"
+#include "core/scan_key.h"
 
 namespace fastweight {
 namespace {
@@ -28,6 +27,18 @@ class Backward {
                                             std::to_string(workspaceFloats() * sizeof(float)) +
                                             " bytes but got none");
     }
+    divideWorkspace();
+    engine_.queue(
+        backwardKey(engine_, program_, tape_, cotangents_, gradients_, workspace_.start()),
+        [this] { pass(); });
+    return device_.synchronize();
+  }
+
+ private:
+  const ScanShape& shape() const { return engine_.shape; }
+
+  /// Everything between the workspace and the gradients.
+  void pass() {
     start();
     int64_t outputEnd = outputTokens(program_);
     current_ = engine_.set(tape_.finalLive());
@@ -41,11 +52,7 @@ class Backward {
       }
     }
     finish();
-    return device_.synchronize();
   }
-
- private:
-  const ScanShape& shape() const { return engine_.shape; }
 
   int64_t workspaceFloats() const {
     const int64_t set = Workspace::aligned(WeightSet::floats(shape()));
@@ -81,7 +88,7 @@ class Backward {
     if (gradient != nullptr) device_.zero(gradient, static_cast<size_t>(count) * sizeof(float));
   }
 
-  void start() {
+  void divideWorkspace() {
     const int64_t tileRows = shape().rows * engine_.tile;
     const int64_t normRows = WeightSet::normRows(shape());
     liveCotangent_ = takeSet();
@@ -100,7 +107,9 @@ class Backward {
     dHidden_ = tileOf(shape().hiddenDim);
     dHiddenCotangent_ = tileOf(shape().hiddenDim);
     newtonSchulz_ = workspace_.take(newtonSchulzFloats());
+  }
 
+  void start() {
     if (engine_.hasNorms()) startNorms();
     gatherOrZero(cotangents_.weights, liveCotangent_);
     if (engine_.hasMain()) gatherOrZero(cotangents_.mainWeights, mainCotangent_);

@@ -165,6 +165,14 @@ std::vector<NewtonSchulzPart> ScanEngine::newtonSchulzParts() const {
   return parts;
 }
 
+void ScanEngine::queue(const ReplayKey& key, const std::function<void()>& pass) const {
+  if (ranks() > 1) {
+    pass();
+  } else {
+    device.queueReplayable(key, pass);
+  }
+}
+
 Gemm ScanEngine::tokenProduct(int64_t tokens, int64_t n, int64_t k, ConstMatrices a,
                               ConstMatrices b, bool transposeB, Matrices c, float beta) const {
   Gemm gemm = fastweight::tokenProduct(shape.rows, tokens, n, k, a, b, transposeB, c);

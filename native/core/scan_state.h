@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "core/workspace.h"
@@ -102,6 +103,10 @@ class ScanEngine {
   /// All matrices in parts whose iterates take a small share of what a forward may keep, so that a
   /// backward that computes them again has few of them in memory at a time.
   std::vector<NewtonSchulzPart> newtonSchulzParts() const;
+
+  /// Queues a whole pass as Device::queueReplayable() does; with more ranks than one, whose sums
+  /// are no work of the device, by calling it.
+  void queue(const ReplayKey& key, const std::function<void()>& pass) const;
 
   /// body(start, tokens) for each tile of [start, end).
   template <typename Body>

@@ -21,6 +21,7 @@ class Workspace {
   Workspace& operator=(const Workspace&) = delete;
 
   bool isNull() const { return memory_ == nullptr; }
+  const float* start() const { return memory_; }
   float* take(int64_t floats) {
     float* start = next_;
     next_ += aligned(floats);

@@ -87,7 +87,8 @@ CudaDevice::CudaDevice(int index)
       staging_(stream_),
       products_(stream_, memory_),
       tileProducts_(stream_),
-      operands_(stream_, memory_) {}
+      operands_(stream_, memory_),
+      graphs_(stream_, memory_) {}
 
 Status CudaDevice::create(int index, std::unique_ptr<Device>* device) {
   int count = 0;
@@ -106,6 +107,11 @@ Status CudaDevice::create(int index, std::unique_ptr<Device>* device) {
 }
 
 void CudaDevice::copyFromHost(void* device, const void* host, size_t bytes) {
+  if (graphs_.isCapturing()) {
+    // A graph would read the host's memory anew each time.
+    stream_.record(Status(Code::kInternal, "Expected captured work to read no host memory"));
+    return;
+  }
   staging_.write(device, host, bytes);
 }
 
@@ -128,6 +134,12 @@ void CudaDevice::zero(void* memory, size_t bytes) {
   if (bytes == 0) return;
   stream_.activate();
   stream_.record(cudaMemsetAsync(memory, 0, bytes, stream_.handle()), "zeroing");
+}
+
+void CudaDevice::queueReplayable(const ReplayKey& key, const std::function<void()>& work) {
+  ReplayKey whole = key;
+  whole.add(precision_);
+  graphs_.queue(whole, work);
 }
 
 Status CudaDevice::synchronize() {

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "cuda/device_memory.h"
+#include "cuda/graph_cache.h"
 #include "cuda/host_staging.h"
 #include "cuda/matrix_products.h"
 #include "cuda/reduced_operands.h"
@@ -31,6 +32,7 @@ class CudaDevice final : public Device {
   std::unique_ptr<HostRead> startRead(const void* device, size_t bytes) override;
   void copy(void* to, const void* from, size_t bytes) override;
   void zero(void* memory, size_t bytes) override;
+  void queueReplayable(const ReplayKey& key, const std::function<void()>& work) override;
   Status synchronize() override;
   std::unique_ptr<Marker> mark() override;
   Status setMatmulPrecision(MatmulPrecision precision) override;
@@ -184,6 +186,7 @@ class CudaDevice final : public Device {
   MatrixProducts products_;
   TileProducts tileProducts_;
   ReducedOperands operands_;
+  GraphCache graphs_;
   MatmulPrecision precision_ = MatmulPrecision::kFloat32;
 };
 

@@ -24,12 +24,21 @@ DeviceMemory::~DeviceMemory() {
 }
 
 void* DeviceMemory::allocate(size_t bytes) {
+  if (serving_) return serving_->allocate(bytes);
   void* memory = find(bytes);
   if (memory != nullptr) {
     used_ += bytes;
     peak_ = std::max(peak_, used_);
+    if (measured_) measured_->offsets[memory] = measured_->layout.take(bytes);
   }
   return memory;
+}
+
+void* DeviceMemory::Block::allocate(size_t wanted) {
+  const size_t offset = layout.take(wanted);
+  if (layout.extent() <= bytes) return memory + offset;
+  layout.giveBack(offset);
+  return nullptr;
 }
 
 void* DeviceMemory::find(size_t bytes) {
@@ -48,6 +57,17 @@ void* DeviceMemory::find(size_t bytes) {
 
 void DeviceMemory::release(void* memory, size_t bytes) {
   if (memory == nullptr) return;
+  if (serving_ && serving_->holds(memory)) {
+    serving_->layout.giveBack(static_cast<size_t>(static_cast<char*>(memory) - serving_->memory));
+    return;
+  }
+  if (measured_) {
+    const auto found = measured_->offsets.find(memory);
+    if (found != measured_->offsets.end()) {
+      measured_->layout.giveBack(found->second);
+      measured_->offsets.erase(found);
+    }
+  }
   used_ -= bytes;
   stream_.activate();
   stream_.record(cudaFreeAsync(memory, stream_.handle()), "giving memory back");
@@ -56,7 +76,21 @@ void DeviceMemory::release(void* memory, size_t bytes) {
 void DeviceMemory::clear() {
   stream_.activate();
   stream_.record(cudaStreamSynchronize(stream_.handle()), "waiting for the GPU");
+  if (beforeClearing_) beforeClearing_();
   stream_.record(cudaMemPoolTrimTo(pool_, 0), "emptying the memory pool");
+}
+
+std::optional<size_t> DeviceMemory::endMeasuring() {
+  const Measured measured = *std::move(measured_);
+  measured_.reset();
+  if (!measured.layout.isEmpty()) return std::nullopt;
+  return measured.layout.extent();
+}
+
+bool DeviceMemory::endServing() {
+  const bool cameBack = serving_->layout.isEmpty();
+  serving_.reset();
+  return cameBack;
 }
 
 }  // namespace fastweight::cuda

@@ -5,8 +5,12 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
 #include <string>
 
+#include "cuda/block_layout.h"
 #include "cuda/stream.h"
 
 namespace fastweight::cuda {
@@ -25,17 +29,51 @@ class DeviceMemory {
   void release(void* memory, size_t bytes);
   /// Waits for the stream, then gives all that nobody uses back to the driver.
   void clear();
+  /// What clear() calls before it gives memory back; null for nothing.
+  void beforeClearing(std::function<void()> action) { beforeClearing_ = std::move(action); }
+
+  /// Until endMeasuring(), also works out what the requests would take of one block.
+  void startMeasuring() { measured_.emplace(); }
+  /// The bytes of a block for the requests since startMeasuring(). None where memory that they
+  /// asked for is still in use.
+  std::optional<size_t> endMeasuring();
+
+  /// Until endServing(), requests are served from a block of `bytes` bytes, and none goes to the
+  /// pool: memory that captured work may use each time it is launched.
+  void startServing(void* block, size_t bytes) {
+    serving_.emplace(Block{static_cast<char*>(block), bytes, {}});
+  }
+  /// Whether all that was served came back.
+  bool endServing();
 
   /// The most bytes in use at a time since the last resetPeakBytes(), as asked for.
   size_t peakBytes() const { return peak_; }
   void resetPeakBytes() { peak_ = used_; }
 
  private:
+  struct Block {
+    char* memory;
+    size_t bytes;
+    BlockLayout layout;
+
+    void* allocate(size_t wanted);
+    bool holds(const void* other) const {
+      return other >= memory && static_cast<const char*>(other) < memory + bytes;
+    }
+  };
+  struct Measured {
+    BlockLayout layout;
+    std::map<const void*, size_t> offsets;
+  };
+
   void* find(size_t bytes);
 
   Stream& stream_;
   cudaMemPool_t pool_ = nullptr;
   size_t used_ = 0, peak_ = 0;
+  std::function<void()> beforeClearing_;
+  std::optional<Measured> measured_;
+  std::optional<Block> serving_;
 };
 
 /// Scratch memory of one primitive; what is queued with it may still run when it goes. Where there

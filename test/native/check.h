@@ -48,6 +48,7 @@ void testSequenceKernels(Device& device);
 void testOptimizerKernels(Device& device);
 void testRandomKernels(Device& device);
 void testCommunicator();
+void testScanKeys();
 void testCpuFeatures();
 void testThreadPool();
 

@@ -19,6 +19,7 @@ int main() {
   testOptimizerKernels(*device);
   testRandomKernels(*device);
   testCommunicator();
+  testScanKeys();
   std::string isas;
   for (const auto isa : fastweight::cpu::availableIsas()) {
     isas += std::string(" ") + fastweight::cpu::isaName(isa);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -10,6 +11,7 @@
 #include "fastweight/fast_weight_primitives.h"
 #include "fastweight/optimizer_kernels.h"
 #include "fastweight/random_kernels.h"
+#include "fastweight/replay_key.h"
 #include "fastweight/sequence_kernels.h"
 #include "fastweight/status.h"
 #include "fastweight/storage.h"
@@ -76,6 +78,15 @@ class Device : public FastWeightPrimitives,
   virtual void roundToBfloat16(int64_t /*count*/, const float* /*x*/, void* /*y*/) {}
   /// y [count] = x, which is stored as bfloat16.
   virtual void widenBfloat16(int64_t /*count*/, const void* /*x*/, float* /*y*/) {}
+
+  /// Queues what `work` queues. A device may keep that under `key` and queue it again in one go
+  /// when the key comes again, without calling `work`; or call it more than once. So `work` starts
+  /// from its beginning each time, does nothing but call primitives that do not wait and copies
+  /// within the device's memory, and what it queues depends on the key alone: every size, number
+  /// and address of it.
+  virtual void queueReplayable(const ReplayKey& /*key*/, const std::function<void()>& work) {
+    work();
+  }
 
   /// Waits for what is queued; the first failure of a queued primitive since the last call.
   virtual Status synchronize() = 0;

@@ -144,8 +144,8 @@ class ScanTape : public Attachment {
 
 /// Runs `program`; writes `outputs`. With `tape` not null, keeps there what the backward needs.
 /// ERR_PROGRAM and ERR_RANGE for a wrong program, ERR_NON_FINITE for step sizes or momentum that
-/// are not finite (nothing was written) and for weights that became so, ERR_OUT_OF_MEMORY.
-/// Source: "Test-Time Training Done Right" (arXiv 2505.23884), section 3.
+/// are not finite (nothing was written) and for weights that became so (all was),
+/// ERR_OUT_OF_MEMORY. Source: "Test-Time Training Done Right" (arXiv 2505.23884), section 3.
 Status fastWeightScan(Device& device, const ScanShape& shape, const Program& program,
                       const ScanOptions& options, const ScanInputs& inputs,
                       const ScanOutputs& outputs, std::unique_ptr<ScanTape>* tape);

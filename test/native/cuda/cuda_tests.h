@@ -10,6 +10,10 @@ void testEmulation();
 void testRuntime(Device& device);
 /// Tensors stored as bfloat16.
 void testStorage(Device& device);
+/// Captured work and its keys.
+void testGraphs();
+/// Scans that are queued again.
+void testScanReplays();
 
 /// Products by our own kernels.
 void testTileProducts();

@@ -10,6 +10,11 @@ int main(int argumentCount, char** arguments) {
   using namespace fastweight::test;
   setenv("FASTWEIGHT_CUBLAS_LIBRARY", FASTWEIGHT_CUBLAS_EMULATION, 1);
   testEmulation();
+  if (argumentCount == 1) {
+    // On devices of their own, before another holds memory.
+    testGraphs();
+    testScanReplays();
+  }
   const auto cpu = fastweight::createCpuDevice();
   std::unique_ptr<fastweight::Device> cuda;
   const fastweight::Status status = fastweight::cuda::CudaDevice::create(0, &cuda);

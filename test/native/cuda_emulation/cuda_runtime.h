@@ -6,6 +6,7 @@
 
 #include "cuda_emulation/functions.h"
 #include "cuda_emulation/language.h"
+#include "cuda_emulation/launches.h"
 #include "cuda_emulation/memory_pools.h"
 #include "cuda_emulation/runtime_api.h"
 #include "cuda_emulation/threads.h"

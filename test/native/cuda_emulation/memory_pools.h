@@ -1,5 +1,6 @@
-// Memory pools as the CUDA device uses them. What is freed stays in its pool until that is trimmed,
-// and all pools together hold no more than a limit that tests set.
+// Memory pools as the CUDA device uses them. What is freed stays in its pool until that is trimmed
+// and serves the next request of its size, so that the same requests and returns give the same
+// addresses. All pools together hold no more than a limit that tests set.
 #pragma once
 
 #include <cstddef>

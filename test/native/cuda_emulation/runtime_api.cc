@@ -5,9 +5,17 @@
 #include <ctime>
 #include <map>
 
+#include "cuda_emulation/launches.h"
+
 struct CUevent_st {
   double seconds;
+  /// Whether it was last recorded in a capture: it is a place in a graph then, not in time.
+  bool isCaptured = false;
 };
+
+using cuda_emulation::enqueue;
+using cuda_emulation::forbidInCapture;
+using cuda_emulation::forbidWhileCapturing;
 
 namespace {
 
@@ -44,8 +52,18 @@ const char* cudaGetErrorName(cudaError_t error) {
       return "cudaErrorInvalidConfiguration";
     case cudaErrorNoDevice:
       return "cudaErrorNoDevice";
+    case cudaErrorIllegalState:
+      return "cudaErrorIllegalState";
     case cudaErrorNotReady:
       return "cudaErrorNotReady";
+    case cudaErrorNotSupported:
+      return "cudaErrorNotSupported";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
+    case cudaErrorStreamCaptureInvalidated:
+      return "cudaErrorStreamCaptureInvalidated";
+    case cudaErrorCapturedEvent:
+      return "cudaErrorCapturedEvent";
   }
   return "unrecognized error code";
 }
@@ -137,9 +155,11 @@ cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
   return cudaSuccess;
 }
 
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize() { return note(forbidWhileCapturing()); }
 
 cudaError_t cudaMalloc(void** memory, size_t bytes) {
+  const cudaError_t forbidden = note(forbidWhileCapturing());
+  if (forbidden != cudaSuccess) return forbidden;
   // One allocation an array and of its very size, so that an address sanitizer sees every overrun.
   void* block = nullptr;
   if (bytes > (size_t{1} << 40) || posix_memalign(&block, kAlignment, bytes) != 0) {
@@ -151,6 +171,8 @@ cudaError_t cudaMalloc(void** memory, size_t bytes) {
 }
 
 cudaError_t cudaFree(void* memory) {
+  const cudaError_t forbidden = note(forbidWhileCapturing());
+  if (forbidden != cudaSuccess) return forbidden;
   std::free(memory);
   return cudaSuccess;
 }
@@ -160,38 +182,50 @@ cudaError_t cudaHostAlloc(void** memory, size_t bytes, unsigned int) {
   return cudaMalloc(memory, bytes);
 }
 cudaError_t cudaFreeHost(void* memory) { return cudaFree(memory); }
-cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t) {
+cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t stream) {
+  // Memory of a graph's own is not emulated.
+  if (cuda_emulation::isCapturing(stream)) return note(cudaErrorNotSupported);
   return cudaMalloc(memory, bytes);
 }
-cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind) {
-  if (bytes > 0) std::memmove(to, from, bytes);
-  return cudaSuccess;
+
+cudaError_t cudaMemcpy(void* to, const void* from, size_t bytes, cudaMemcpyKind kind) {
+  const cudaError_t forbidden = note(forbidWhileCapturing());
+  if (forbidden != cudaSuccess) return forbidden;
+  return cudaMemcpyAsync(to, from, bytes, kind);
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
-                            cudaStream_t) {
-  return cudaMemcpy(to, from, bytes, kind);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind,
+                            cudaStream_t stream) {
+  return note(enqueue(stream, [=] {
+    if (bytes > 0) std::memmove(to, from, bytes);
+  }));
 }
 
 cudaError_t cudaMemset(void* memory, int value, size_t bytes) {
-  if (bytes > 0) std::memset(memory, value, bytes);
-  return cudaSuccess;
+  const cudaError_t forbidden = note(forbidWhileCapturing());
+  if (forbidden != cudaSuccess) return forbidden;
+  return cudaMemsetAsync(memory, value, bytes);
 }
 
-cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t) {
-  return cudaMemset(memory, value, bytes);
+cudaError_t cudaMemsetAsync(void* memory, int value, size_t bytes, cudaStream_t stream) {
+  return note(enqueue(stream, [=] {
+    if (bytes > 0) std::memset(memory, value, bytes);
+  }));
 }
 
 cudaError_t cudaStreamCreate(cudaStream_t* stream) {
-  *stream = nullptr;
+  *stream = new CUstream_st();
   return cudaSuccess;
 }
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int) {
   return cudaStreamCreate(stream);
 }
-cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaStreamQuery(cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return note(forbidInCapture(stream)); }
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return note(forbidInCapture(stream)); }
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned int) { return cudaSuccess; }
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
@@ -205,13 +239,19 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   delete event;
   return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t) {
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   event->seconds = now();
+  event->isCaptured = cuda_emulation::isCapturing(stream);
   return cudaSuccess;
 }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  const cudaError_t forbidden = note(forbidWhileCapturing());
+  if (forbidden != cudaSuccess) return forbidden;
+  return note(event->isCaptured ? cudaErrorCapturedEvent : cudaSuccess);
+}
+cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(event); }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end) {
+  if (start->isCaptured || end->isCaptured) return note(cudaErrorCapturedEvent);
   *milliseconds = static_cast<float>(1e3 * (end->seconds - start->seconds));
   return cudaSuccess;
 }

@@ -1,5 +1,5 @@
 // The part of the CUDA runtime that the device uses, on host memory: everything queued has run when
-// the call returns.
+// the call returns, unless the stream captures it (graphs.h).
 #pragma once
 
 #include <cstddef>
@@ -16,7 +16,12 @@ enum cudaError_t {
   cudaErrorMemoryAllocation = 2,
   cudaErrorInvalidConfiguration = 9,
   cudaErrorNoDevice = 100,
+  cudaErrorIllegalState = 401,
   cudaErrorNotReady = 600,
+  cudaErrorNotSupported = 801,
+  cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorStreamCaptureInvalidated = 901,
+  cudaErrorCapturedEvent = 907,
 };
 using cudaError = cudaError_t;
 const char* cudaGetErrorName(cudaError_t error);
@@ -127,29 +132,3 @@ enum cudaDriverEntryPointQueryResult {
 cudaError_t cudaGetDriverEntryPointByVersion(const char* name, void** function,
                                              unsigned int version, unsigned long long flags,
                                              cudaDriverEntryPointQueryResult* result);
-
-struct cudaLaunchAttribute;
-struct cudaLaunchConfig_t {
-  dim3 gridDim, blockDim;
-  size_t dynamicSmemBytes;
-  cudaStream_t stream;
-  cudaLaunchAttribute* attrs;
-  unsigned int numAttrs;
-};
-
-namespace cuda_emulation {
-/// Whether a GPU would take this launch; the last error is set where it would not.
-cudaError_t checkLaunch(const cudaLaunchConfig_t& config, const void* kernel);
-}  // namespace cuda_emulation
-
-template <typename... Parameters, typename... Arguments>
-cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Parameters...),
-                               Arguments&&... arguments) {
-  const cudaError_t error =
-      cuda_emulation::checkLaunch(*config, reinterpret_cast<const void*>(kernel));
-  if (error != cudaSuccess) return error;
-  // As on a GPU, every thread works on its own copy of the arguments.
-  cuda_emulation::runGrid(config->gridDim, config->blockDim, config->dynamicSmemBytes,
-                          [&] { kernel(static_cast<Parameters>(arguments)...); });
-  return cudaSuccess;
-}

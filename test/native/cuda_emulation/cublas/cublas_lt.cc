@@ -5,6 +5,7 @@
 #include "cublasLt.h"
 #include "cuda_bf16.h"
 #include "cuda_emulation/functions.h"
+#include "cuda_emulation/graphs.h"
 #include "cuda_fp16.h"
 
 struct cublasLtContext {};
@@ -56,6 +57,48 @@ bool shapesAgree(const cublasLtOperation& operation, const cublasLtLayout& a,
          a.batch == d.batch && b.batch == d.batch && c.batch == d.batch && a.type == b.type &&
          c.type == d.type;
 }
+
+/// d = alpha op(a) op(b) + beta c.
+struct Multiplication {
+  cublasLtOperation operation;
+  cublasLtLayout aLayout, bLayout, cLayout, dLayout;
+  float alpha, beta;
+  const void *a, *b, *c;
+  void* d;
+
+  void run() const {
+    const bool tf32 = operation.compute == CUBLAS_COMPUTE_32F_FAST_TF32;
+    const bool transposeA = operation.transposeA == CUBLAS_OP_T;
+    const int64_t m = dLayout.rows, n = dLayout.columns;
+    const int64_t k = transposeA ? aLayout.rows : aLayout.columns;
+    std::vector<double> sums(static_cast<size_t>(n));
+    for (int64_t batch = 0; batch < dLayout.batch; ++batch) {
+      const std::vector<float> left = operand(a, aLayout, batch, transposeA, tf32);
+      const std::vector<float> right =
+          operand(b, bLayout, batch, operation.transposeB == CUBLAS_OP_T, tf32);
+      for (int64_t i = 0; i < m; ++i) {
+        sums.assign(sums.size(), 0);
+        for (int64_t l = 0; l < k; ++l) {
+          const double factor = left[static_cast<size_t>(i * k + l)];
+          const float* row = right.data() + l * n;
+          for (int64_t j = 0; j < n; ++j) sums[static_cast<size_t>(j)] += factor * row[j];
+        }
+        for (int64_t j = 0; j < n; ++j) {
+          const double added = beta == 0 ? 0 : beta * entry(c, cLayout, batch, i, j);
+          const float value = static_cast<float>(alpha * sums[static_cast<size_t>(j)] + added);
+          const int64_t at = batch * dLayout.stride + j * dLayout.leading + i;
+          if (dLayout.type == CUDA_R_32F) {
+            static_cast<float*>(d)[at] = value;
+          } else if (dLayout.type == CUDA_R_16F) {
+            static_cast<__half*>(d)[at] = __float2half_rn(value);
+          } else {
+            static_cast<__nv_bfloat16*>(d)[at] = __float2bfloat16_rn(value);
+          }
+        }
+      }
+    }
+  }
+};
 
 }  // namespace
 
@@ -146,41 +189,21 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation,
                               const void* b, cublasLtMatrixLayout_t bLayout, const void* betaData,
                               const void* c, cublasLtMatrixLayout_t cLayout, void* d,
                               cublasLtMatrixLayout_t dLayout, const cublasLtMatmulAlgo_t*, void*,
-                              size_t, cudaStream_t) {
+                              size_t, cudaStream_t stream) {
   if (!shapesAgree(*operation, *aLayout, *bLayout, *cLayout, *dLayout)) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
-  const float alpha = *static_cast<const float*>(alphaData);
-  const float beta = *static_cast<const float*>(betaData);
-  const bool tf32 = operation->compute == CUBLAS_COMPUTE_32F_FAST_TF32;
-  const bool transposeA = operation->transposeA == CUBLAS_OP_T;
-  const int64_t m = dLayout->rows, n = dLayout->columns;
-  const int64_t k = transposeA ? aLayout->rows : aLayout->columns;
-  std::vector<double> sums(static_cast<size_t>(n));
-  for (int64_t batch = 0; batch < dLayout->batch; ++batch) {
-    const std::vector<float> left = operand(a, *aLayout, batch, transposeA, tf32);
-    const std::vector<float> right =
-        operand(b, *bLayout, batch, operation->transposeB == CUBLAS_OP_T, tf32);
-    for (int64_t i = 0; i < m; ++i) {
-      sums.assign(sums.size(), 0);
-      for (int64_t l = 0; l < k; ++l) {
-        const double factor = left[static_cast<size_t>(i * k + l)];
-        const float* row = right.data() + l * n;
-        for (int64_t j = 0; j < n; ++j) sums[static_cast<size_t>(j)] += factor * row[j];
-      }
-      for (int64_t j = 0; j < n; ++j) {
-        const double added = beta == 0 ? 0 : beta * entry(c, *cLayout, batch, i, j);
-        const float value = static_cast<float>(alpha * sums[static_cast<size_t>(j)] + added);
-        const int64_t at = batch * dLayout->stride + j * dLayout->leading + i;
-        if (dLayout->type == CUDA_R_32F) {
-          static_cast<float*>(d)[at] = value;
-        } else if (dLayout->type == CUDA_R_16F) {
-          static_cast<__half*>(d)[at] = __float2half_rn(value);
-        } else {
-          static_cast<__nv_bfloat16*>(d)[at] = __float2bfloat16_rn(value);
-        }
-      }
-    }
-  }
-  return CUBLAS_STATUS_SUCCESS;
+  const Multiplication multiplication = {*operation,
+                                         *aLayout,
+                                         *bLayout,
+                                         *cLayout,
+                                         *dLayout,
+                                         *static_cast<const float*>(alphaData),
+                                         *static_cast<const float*>(betaData),
+                                         a,
+                                         b,
+                                         c,
+                                         d};
+  const cudaError_t error = cuda_emulation::enqueue(stream, [=] { multiplication.run(); });
+  return error == cudaSuccess ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_EXECUTION_FAILED;
 }

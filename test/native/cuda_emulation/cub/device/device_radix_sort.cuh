@@ -6,7 +6,7 @@
 #include <numeric>
 #include <vector>
 
-#include "cuda_emulation/runtime_api.h"
+#include "cuda_emulation/graphs.h"
 
 namespace cub {
 
@@ -15,22 +15,23 @@ struct DeviceRadixSort {
   template <typename Value>
   static cudaError_t SortPairs(void* scratch, size_t& scratchBytes, const uint32_t* keysIn,
                                uint32_t* keysOut, const Value* valuesIn, Value* valuesOut,
-                               int64_t count, int beginBit, int endBit, cudaStream_t) {
+                               int64_t count, int beginBit, int endBit, cudaStream_t stream) {
     if (scratch == nullptr) {
       scratchBytes = 1;
       return cudaSuccess;
     }
-    const uint32_t mask = endBit >= 32 ? ~0u : (1u << endBit) - 1;
-    const auto part = [=](uint32_t key) { return (key & mask) >> beginBit; };
-    std::vector<int64_t> order(static_cast<size_t>(count));
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](int64_t i, int64_t j) { return part(keysIn[i]) < part(keysIn[j]); });
-    for (int64_t i = 0; i < count; ++i) {
-      keysOut[i] = keysIn[order[static_cast<size_t>(i)]];
-      valuesOut[i] = valuesIn[order[static_cast<size_t>(i)]];
-    }
-    return cudaSuccess;
+    return cuda_emulation::enqueue(stream, [=] {
+      const uint32_t mask = endBit >= 32 ? ~0u : (1u << endBit) - 1;
+      const auto part = [=](uint32_t key) { return (key & mask) >> beginBit; };
+      std::vector<int64_t> order(static_cast<size_t>(count));
+      std::iota(order.begin(), order.end(), 0);
+      std::stable_sort(order.begin(), order.end(),
+                       [&](int64_t i, int64_t j) { return part(keysIn[i]) < part(keysIn[j]); });
+      for (int64_t i = 0; i < count; ++i) {
+        keysOut[i] = keysIn[order[static_cast<size_t>(i)]];
+        valuesOut[i] = valuesIn[order[static_cast<size_t>(i)]];
+      }
+    });
   }
 };
 
