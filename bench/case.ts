@@ -7,7 +7,7 @@ export type Tensors = Map<string, HostTensor>;
 /** Sizes of a case by name, as `--shape` takes them. */
 export type Shape = Readonly<Record<string, number>>;
 
-/** Greatest relative errors ||a - b|| / ||b|| between two float32 contenders. */
+/** Greatest relative errors ||a - b|| / ||b|| between contenders. */
 export interface Tolerance {
   readonly outputs: number;
   readonly gradients: number;

@@ -64,17 +64,12 @@ export async function runCase(
   return { suite, name, shape, flops, bytes, contenders: results, goals };
 }
 
-/**
- * How many times as far off as our reduced precision a rival's may be, and how far at least: what
- * Newton-Schulz loses that keeps its iterates in that precision, as some do and we do not.
- */
-const reducedTolerance = { factor: 3, least: { float32: 0, tf32: 2 ** -7, bfloat16: 2 ** -4 } };
+/** How many times as far off as our reduced precision a rival's may be, where the case allows less. */
+const asFarOff = 3;
 
-function toleranceOf({ tolerance, precision = 'float32' }: Case, ours: Running): ToleranceOf {
-  const { errors } = ours;
-  if (errors === undefined) return tolerances(tolerance);
-  const { factor, least } = reducedTolerance;
-  return (name) => Math.max(factor * (errors.get(name) ?? 0), least[precision]);
+function toleranceOf({ tolerance }: Case, { errors }: Running): ToleranceOf {
+  const least = tolerances(tolerance);
+  return (name) => Math.max(asFarOff * (errors?.get(name) ?? 0), least(name));
 }
 
 /**

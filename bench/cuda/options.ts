@@ -21,8 +21,8 @@ export const cudaHelp = `usage: npm run bench -- --device cuda [options]
 
 Times operations by the GPU's own clock: medians of rounds, TFLOP/s and, for products, the share of the
 best rate that a product reached in this run with the same precision. Rivals compute every case on the
-same data; only those whose results are about as near to float32's as ours in the case's precision take
-turns with us. Ratios are medians over rounds of a rival's time by ours: above 1, fastweight is faster.
+same data; only those whose results are as near to ours in float32 as the case's precision lets them be
+take turns with us. Ratios are medians over rounds of a rival's time by ours: above 1, fastweight is faster.
 
   --backend NAME    the backend (default ${cudaBackendName})
   --case TEXT       only cases whose name has TEXT in it, besides those that set the GEMM rate
