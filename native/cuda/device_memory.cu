@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "cuda/device_memory.h"
+#include "cuda/idle_memory.h"
 
 namespace fastweight::cuda {
 
@@ -18,7 +19,7 @@ DeviceMemory::DeviceMemory(Stream& stream) : stream_(stream) {
 }
 
 DeviceMemory::~DeviceMemory() {
-  stream_.activate();
+  returnIdle();
   cudaStreamSynchronize(stream_.handle());
   cudaMemPoolDestroy(pool_);
 }
@@ -29,6 +30,7 @@ void* DeviceMemory::allocate(size_t bytes) {
   if (memory != nullptr) {
     used_ += bytes;
     peak_ = std::max(peak_, used_);
+    mostEver_ = std::max(mostEver_, used_);
     if (measured_) measured_->offsets[memory] = measured_->layout.take(bytes);
   }
   return memory;
@@ -42,6 +44,8 @@ void* DeviceMemory::Block::allocate(size_t wanted) {
 }
 
 void* DeviceMemory::find(size_t bytes) {
+  if (void* memory = takeIdle(bytes)) return memory;
+  if (used_ + idleBytes_ + bytes > mostHeld()) returnIdle();
   stream_.activate();
   void* memory = nullptr;
   const auto take = [&] {
@@ -69,14 +73,43 @@ void DeviceMemory::release(void* memory, size_t bytes) {
     }
   }
   used_ -= bytes;
+  idle_[bytes].insert(memory);
+  idleBytes_ += bytes;
+  becomesIdle(memory, bytes);
+}
+
+/// Steps of one kind leave less than twice what they use; sizes that never come again leave more.
+size_t DeviceMemory::mostHeld() const {
+  constexpr size_t kSpare = size_t{64} << 20;
+  return std::min(stream_.memoryBytes() / 10 * 8, 2 * mostEver_ + kSpare);
+}
+
+void* DeviceMemory::takeIdle(size_t bytes) {
+  const auto found = idle_.find(bytes);
+  if (found == idle_.end()) return nullptr;
+  void* memory = *found->second.begin();
+  found->second.erase(found->second.begin());
+  if (found->second.empty()) idle_.erase(found);
+  idleBytes_ -= bytes;
+  endsIdle(memory, bytes);
+  return memory;
+}
+
+void DeviceMemory::returnIdle() {
   stream_.activate();
-  stream_.record(cudaFreeAsync(memory, stream_.handle()), "giving memory back");
+  for (const auto& [bytes, blocks] : idle_) {
+    for (void* memory : blocks) {
+      stream_.record(cudaFreeAsync(memory, stream_.handle()), "giving memory back");
+    }
+  }
+  idle_.clear();
+  idleBytes_ = 0;
 }
 
 void DeviceMemory::clear() {
-  stream_.activate();
-  stream_.record(cudaStreamSynchronize(stream_.handle()), "waiting for the GPU");
   if (beforeClearing_) beforeClearing_();
+  returnIdle();
+  stream_.record(cudaStreamSynchronize(stream_.handle()), "waiting for the GPU");
   stream_.record(cudaMemPoolTrimTo(pool_, 0), "emptying the memory pool");
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "cuda/block_layout.h"
@@ -15,7 +16,10 @@
 
 namespace fastweight::cuda {
 
-/// A pool of the CUDA driver that keeps what comes back for the next request.
+/// A pool of the CUDA driver, and what came back, which serves the next request of its size, lowest
+/// address first. So addresses depend on what is in use and not on the order in which memory came
+/// back: a step that asks for the same has the same addresses, without which GraphCache would never
+/// see a key again. Where much lies idle, the pool gets it to cut it anew.
 class DeviceMemory {
  public:
   explicit DeviceMemory(Stream& stream);
@@ -49,6 +53,8 @@ class DeviceMemory {
   /// The most bytes in use at a time since the last resetPeakBytes(), as asked for.
   size_t peakBytes() const { return peak_; }
   void resetPeakBytes() { peak_ = used_; }
+  /// Bytes that wait for the next request of their size.
+  size_t idleBytes() const { return idleBytes_; }
 
  private:
   struct Block {
@@ -67,10 +73,16 @@ class DeviceMemory {
   };
 
   void* find(size_t bytes);
+  void* takeIdle(size_t bytes);
+  void returnIdle();
+  size_t mostHeld() const;
 
   Stream& stream_;
   cudaMemPool_t pool_ = nullptr;
-  size_t used_ = 0, peak_ = 0;
+  /// What came back, by size.
+  std::map<size_t, std::set<void*>> idle_;
+  size_t idleBytes_ = 0;
+  size_t used_ = 0, peak_ = 0, mostEver_ = 0;
   std::function<void()> beforeClearing_;
   std::optional<Measured> measured_;
   std::optional<Block> serving_;

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <numeric>
 
+#include "cuda/device_memory.h"
 #include "cuda/launch.h"
 #include "cuda/stream.h"
 #include "cuda/tile_plan.h"
@@ -48,6 +49,31 @@ void testMemory(Device& device) {
   device.release(b, kBytes);
   device.release(c, 3 * kBytes);
   expect(cuda_emulation::poolBytesInUse() == before, "all memory came back");
+}
+
+/// The same requests lead to the same addresses, whatever the order of the returns before.
+void testIdleMemory() {
+  cuda::Stream stream(0);
+  cuda::DeviceMemory memory(stream);
+  constexpr size_t kBytes = 1000, kLarge = size_t{32} << 20;
+  std::vector<void*> first;
+  for (int i = 0; i < 4; ++i) first.push_back(memory.allocate(kBytes));
+  for (const int i : {2, 0, 3, 1}) memory.release(first[static_cast<size_t>(i)], kBytes);
+  expect(memory.idleBytes() == 4 * kBytes, "what came back is kept");
+  std::vector<void*> second, third;
+  for (int i = 0; i < 4; ++i) second.push_back(memory.allocate(kBytes));
+  for (const int i : {1, 2, 0, 3}) memory.release(second[static_cast<size_t>(i)], kBytes);
+  for (int i = 0; i < 4; ++i) third.push_back(memory.allocate(kBytes));
+  expect(second == third, "other orders of returns, the same addresses");
+  for (void* each : third) memory.release(each, kBytes);
+  for (size_t i = 0; i < 8; ++i) {
+    void* large = memory.allocate(kLarge + i);
+    memory.release(large, kLarge + i);
+    expect(memory.idleBytes() < 5 * kLarge, "sizes that do not come again are not kept for ever");
+  }
+  memory.clear();
+  expect(memory.idleBytes() == 0, "the pool gets it all");
+  expect(stream.takeFailure().isOk(), "idle memory");
 }
 
 void testCopies(Device& device) {
@@ -112,6 +138,7 @@ void testTilePlan() {
 
 void testRuntime(Device& device) {
   testMemory(device);
+  testIdleMemory();
   testCopies(device);
   testMarkers(device);
   testFailures();

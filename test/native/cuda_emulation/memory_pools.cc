@@ -26,6 +26,7 @@ namespace {
 struct Block {
   size_t bytes;
   CUmemPoolHandle_st* pool;
+  bool isIdle = false;
 };
 
 std::mutex mutex;
@@ -88,7 +89,7 @@ cudaError_t cudaMallocFromPoolAsync(void** memory, size_t bytes, cudaMemPool_t p
     if (error != cudaSuccess) return error;
   }
   inUse += bytes;
-  blocks[found] = {bytes, pool};
+  blocks[found] = {bytes, pool, false};
   *memory = found;
   return cudaSuccess;
 }
@@ -100,11 +101,32 @@ cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
   if (found == blocks.end()) return cudaErrorInvalidValue;
   const Block block = found->second;
   blocks.erase(found);
-  inUse -= block.bytes;
-  idle += block.bytes;
+  if (!block.isIdle) {
+    inUse -= block.bytes;
+    idle += block.bytes;
+  }
   block.pool->idle[block.bytes].push_back(memory);
   ASAN_POISON_MEMORY_REGION(memory, block.bytes);
   return cudaSuccess;
+}
+
+void cuda_emulation::becomesIdle(void* memory) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  Block& block = blocks.at(memory);
+  block.isIdle = true;
+  inUse -= block.bytes;
+  idle += block.bytes;
+  ASAN_POISON_MEMORY_REGION(memory, block.bytes);
+}
+
+void cuda_emulation::endsIdle(void* memory) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  Block& block = blocks.at(memory);
+  block.isIdle = false;
+  inUse += block.bytes;
+  idle -= block.bytes;
+  ASAN_UNPOISON_MEMORY_REGION(memory, block.bytes);
+  std::memset(memory, 0xff, block.bytes);
 }
 
 void cuda_emulation::setPoolLimit(size_t bytes) {

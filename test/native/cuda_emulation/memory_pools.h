@@ -32,5 +32,9 @@ namespace cuda_emulation {
 void setPoolLimit(size_t bytes);
 /// Bytes of pools' memory in use.
 size_t poolBytesInUse();
+/// What came from a pool is not to be used until endsIdle(), and counts as what lies in the pool.
+void becomesIdle(void* memory);
+/// It may be used again; nothing of what it held is left.
+void endsIdle(void* memory);
 
 }  // namespace cuda_emulation
