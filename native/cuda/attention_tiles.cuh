@@ -185,6 +185,7 @@ __device__ __forceinline__ void streamTiles(
     __syncthreads();  // before the next copies overwrite the buffer
     buffer = 1 - buffer;
   }
+  waitForCopies<0>();  // the first ones, where there was no token
 }
 
 // A warp's sums [16 kRowTiles, 16 n] are Accumulator[kRowTiles][n][2].

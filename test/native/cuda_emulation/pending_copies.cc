@@ -48,4 +48,11 @@ void waitForCopies(size_t later) {
   }
 }
 
+bool hasPendingCopies() {
+  for (const auto& group : ofThread().groups) {
+    if (!group.empty()) return true;
+  }
+  return false;
+}
+
 }  // namespace cuda_emulation

@@ -10,5 +10,7 @@ void startCopy(void* to, const void* from, size_t bytes);
 void endCopies();
 /// Carries out all of the running thread's groups but the last `later`.
 void waitForCopies(size_t later);
+/// Whether the running thread has copies that it did not wait for.
+bool hasPendingCopies();
 
 }  // namespace cuda_emulation

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "cuda_emulation/pending_copies.h"
 #include "cuda_emulation/stack_switch.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -166,6 +167,7 @@ bool Block::startNext() {
 
 /// The running thread has ended: those who wait no longer wait for it.
 void Block::end() {
+  if (hasPendingCopies()) fail("a thread ends before its copies to shared memory do");
   --alive_;
   if (blockBarrier_.arrived > 0 && blockBarrier_.arrived == alive_) release(blockBarrier_);
   Warp& own = warp();
