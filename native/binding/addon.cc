@@ -67,6 +67,25 @@ const void* inputArgument(const Napi::CallbackInfo& info, size_t index, size_t b
   return memory;
 }
 
+StoredFloats storedArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
+  StoredFloats values;
+  check(info.Env(),
+        Session::of(info).tensors->stored(integerArgument(info, index), count, &values));
+  return values;
+}
+
+StoredResult storedResultArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
+  StoredResult values;
+  check(info.Env(),
+        Session::of(info).tensors->storedResult(integerArgument(info, index), count, &values));
+  return values;
+}
+
+StoredFloats operandArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {
+  if (Session::of(info).device->productsReadBfloat16()) return storedArgument(info, index, count);
+  return floatsArgument(info, index, count);
+}
+
 void* outputArgument(const Napi::CallbackInfo& info, size_t index, size_t bytes) {
   void* memory = nullptr;
   check(info.Env(), Session::of(info).tensors->write(integerArgument(info, index), bytes, &memory));

@@ -88,6 +88,14 @@ inline const int32_t* intsArgument(const Napi::CallbackInfo& info, size_t index,
       inputArgument(info, index, static_cast<size_t>(count) * sizeof(int32_t)));
 }
 
+/// At least `count` float32 values of the tensor, as they are stored. Throws ERR_DISPOSED,
+/// ERR_SHAPE.
+StoredFloats storedArgument(const Napi::CallbackInfo& info, size_t index, int64_t count);
+/// The same for a kernel to write: what the tensor is stored as stays.
+StoredResult storedResultArgument(const Napi::CallbackInfo& info, size_t index, int64_t count);
+/// As storedArgument() where products read it so, else float32; also throws ERR_OUT_OF_MEMORY.
+StoredFloats operandArgument(const Napi::CallbackInfo& info, size_t index, int64_t count);
+
 /// As inputArgument(), for a kernel to write.
 void* outputArgument(const Napi::CallbackInfo& info, size_t index, size_t bytes);
 inline float* outputFloatsArgument(const Napi::CallbackInfo& info, size_t index, int64_t count) {

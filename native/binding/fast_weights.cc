@@ -42,7 +42,16 @@ class Fields {
     return static_cast<const float*>(memory);
   }
 
-  /// The same, to be written.
+  /// As floats(), an operand of products as they read it.
+  StoredFloats operand(const char* name, int64_t count) const {
+    const Handle handle = handleOf(name);
+    if (handle == 0 || !tensors_.device().productsReadBfloat16()) return floats(name, count);
+    StoredFloats values;
+    check(env_, tensors_.stored(handle, count, &values));
+    return values;
+  }
+
+  /// As floats(), to be written.
   float* output(const char* name, int64_t count) const {
     const Handle handle = handleOf(name);
     if (handle == 0) return nullptr;
@@ -162,9 +171,9 @@ struct ScanCall {
     options.normEpsilon = fields.real("normEpsilon");
     options.newtonSchulzEpsilon = fields.real("newtonSchulzEpsilon");
     const int64_t tokens = shape.rows * shape.tokens;
-    inputs.q = fields.floats("q", tokens * shape.keyDim);
-    inputs.k = fields.floats("k", tokens * shape.keyDim);
-    inputs.v = fields.floats("v", tokens * shape.valueDim);
+    inputs.q = fields.operand("q", tokens * shape.keyDim);
+    inputs.k = fields.operand("k", tokens * shape.keyDim);
+    inputs.v = fields.operand("v", tokens * shape.valueDim);
     inputs.rates = fields.floats("rates", tokens * 3);
     inputs.momentum = fields.floats("momentum", tokens);
     inputs.weights = fields.weights("", shape);
@@ -243,9 +252,9 @@ void scanBackward(const Napi::CallbackInfo& info) {
   const auto same = [](const void* input, const void* gradient) {
     return (input != nullptr) == (gradient != nullptr);
   };
-  if (!gradients.weights || !same(inputs.q, gradients.q) || !same(inputs.k, gradients.k) ||
-      !same(inputs.v, gradients.v) || !same(inputs.rates, gradients.rates) ||
-      !same(inputs.momentum, gradients.momentum) ||
+  if (!gradients.weights || !same(inputs.q.data, gradients.q) ||
+      !same(inputs.k.data, gradients.k) || !same(inputs.v.data, gradients.v) ||
+      !same(inputs.rates, gradients.rates) || !same(inputs.momentum, gradients.momentum) ||
       !same(inputs.mainWeights.w0, gradients.mainWeights.w0) ||
       !same(inputs.momenta.w0, gradients.momenta.w0) ||
       !same(inputs.norms.w0, gradients.norms.w0)) {

@@ -64,6 +64,14 @@ class Result {
     check(env_, tensors_.allocate(bytes, &handle_));
     check(env_, tensors_.write(handle_, bytes, &memory_));
   }
+  /// Of float32 values, stored so.
+  Result(const Napi::CallbackInfo& info, int64_t count, Storage storage)
+      : env_(info.Env()), tensors_(*Session::of(info).tensors) {
+    check(env_, tensors_.allocateStored(count, storage, &handle_));
+    StoredResult values;
+    check(env_, tensors_.storedResult(handle_, count, &values));
+    memory_ = values.data;
+  }
 
   void* memory() const { return memory_; }
   float* floats() const { return static_cast<float*>(memory_); }

@@ -23,14 +23,14 @@ AttentionShape attentionShape(const Napi::CallbackInfo& info, size_t first) {
   return s;
 }
 
-/// The tensor [batch, tokens, heads * headDim] that is argument `index`.
+/// The tensor [batch, tokens, heads * headDim] that is argument `index`, as it is stored.
 ConstMatrices tokensArgument(const Napi::CallbackInfo& info, size_t index, const AttentionShape& s,
                              int64_t tokens) {
   const int64_t width = s.heads * s.headDim;
-  return packed(floatsArgument(info, index, s.batch * tokens * width), tokens, width);
+  return packed(storedArgument(info, index, s.batch * tokens * width), tokens, width);
 }
 
-/// The same, to be written.
+/// The same, to be written as float32.
 Matrices outputTokensArgument(const Napi::CallbackInfo& info, size_t index, const AttentionShape& s,
                               int64_t tokens) {
   const int64_t width = s.heads * s.headDim;
@@ -52,7 +52,10 @@ void attention(const Napi::CallbackInfo& info) {
   a.q = tokensArgument(info, 0, s, s.queryTokens);
   a.k = tokensArgument(info, 1, s, s.keyTokens);
   a.v = tokensArgument(info, 2, s, s.keyTokens);
-  a.output = outputTokensArgument(info, 4, s, s.queryTokens);
+  const int64_t width = s.heads * s.headDim;
+  const StoredResult output = storedResultArgument(info, 4, s.batch * s.queryTokens * width);
+  a.output = packed(output.floats(), s.queryTokens, width);
+  a.outputStorage = output.storage;
   a.logSumExp = outputFloatsArgument(info, 5, s.batch * s.heads * s.queryTokens);
   check(info.Env(), deviceOf(info).attention(a));
 }
@@ -83,10 +86,10 @@ void normaliseRows(const Napi::CallbackInfo& info) {
   n.rows = integerArgument(info, 5);
   n.columns = integerArgument(info, 6);
   n.epsilon = static_cast<float>(numberArgument(info, 7));
-  n.x = floatsArgument(info, 0, n.rows * n.columns);
+  n.x = storedArgument(info, 0, n.rows * n.columns);
   n.weight = optionalFloatsArgument(info, 1, n.columns);
   n.bias = optionalFloatsArgument(info, 2, n.columns);
-  n.y = outputFloatsArgument(info, 3, n.rows * n.columns);
+  n.y = storedResultArgument(info, 3, n.rows * n.columns);
   deviceOf(info).normaliseRows(n);
 }
 
@@ -98,7 +101,7 @@ void normaliseRowsBackward(const Napi::CallbackInfo& info) {
   n.rows = integerArgument(info, 7);
   n.columns = integerArgument(info, 8);
   n.epsilon = static_cast<float>(numberArgument(info, 9));
-  n.x = floatsArgument(info, 0, n.rows * n.columns);
+  n.x = storedArgument(info, 0, n.rows * n.columns);
   n.weight = optionalFloatsArgument(info, 1, n.columns);
   n.yCotangent = floatsArgument(info, 2, n.rows * n.columns);
   n.xCotangent = outputFloatsArgument(info, 3, n.rows * n.columns);
@@ -119,7 +122,7 @@ void rotaryEmbedding(const Napi::CallbackInfo& info) {
   r.interleaved = booleanArgument(info, 8);
   r.inverse = booleanArgument(info, 9);
   const int64_t count = r.batch * r.tokens * r.heads * r.headDim;
-  r.x = floatsArgument(info, 0, count);
+  r.x = storedArgument(info, 0, count);
   r.y = outputFloatsArgument(info, 1, count);
   check(info.Env(), deviceOf(info).rotary(r));
 }
@@ -134,7 +137,7 @@ void tableRotaryEmbedding(const Napi::CallbackInfo& info) {
   r.interleaved = booleanArgument(info, 8);
   r.inverse = booleanArgument(info, 9);
   const int64_t count = r.batch * r.tokens * r.heads * r.headDim;
-  r.x = floatsArgument(info, 0, count);
+  r.x = storedArgument(info, 0, count);
   r.cosines = floatsArgument(info, 1, r.tokens * (r.headDim / 2));
   r.sines = floatsArgument(info, 2, r.tokens * (r.headDim / 2));
   r.y = outputFloatsArgument(info, 3, count);
@@ -147,9 +150,9 @@ void activate(const Napi::CallbackInfo& info) {
   a.activation = static_cast<Activation>(integerArgument(info, 3));
   a.count = integerArgument(info, 4);
   a.offset = static_cast<float>(numberArgument(info, 5));
-  a.x = floatsArgument(info, 0, a.count);
-  a.up = optionalFloatsArgument(info, 1, a.count);
-  a.y = outputFloatsArgument(info, 2, a.count);
+  a.x = storedArgument(info, 0, a.count);
+  if (numberArgument(info, 1) != 0) a.up = storedArgument(info, 1, a.count);
+  a.y = storedResultArgument(info, 2, a.count);
   deviceOf(info).activate(a);
 }
 
@@ -159,11 +162,11 @@ void activateBackward(const Napi::CallbackInfo& info) {
   a.activation = static_cast<Activation>(integerArgument(info, 5));
   a.count = integerArgument(info, 6);
   a.offset = static_cast<float>(numberArgument(info, 7));
-  a.x = floatsArgument(info, 0, a.count);
-  a.up = optionalFloatsArgument(info, 1, a.count);
+  a.x = storedArgument(info, 0, a.count);
+  if (numberArgument(info, 1) != 0) a.up = storedArgument(info, 1, a.count);
   a.yCotangent = floatsArgument(info, 2, a.count);
   a.xCotangent = outputFloatsArgument(info, 3, a.count);
-  a.upCotangent = a.up == nullptr ? nullptr : outputFloatsArgument(info, 4, a.count);
+  a.upCotangent = a.up ? outputFloatsArgument(info, 4, a.count) : nullptr;
   deviceOf(info).activateBackward(a);
 }
 

@@ -51,20 +51,33 @@ void read(const Napi::CallbackInfo& info) {
   check(info.Env(), device.synchronize());
 }
 
-/// storeBfloat16(x, count) -> the values of x, rounded to bfloat16 and stored so. Throws
-/// ERR_ARGUMENT where the device stores float32 alone.
-Napi::Value storeBfloat16(const Napi::CallbackInfo& info) {
+/// A new tensor of `count` values, stored as bfloat16.
+Handle newBfloat16(const Napi::CallbackInfo& info, int64_t count) {
   Session& session = Session::of(info);
   if (!session.device->storesBfloat16()) {
     check(info.Env(),
           Status::expected(Code::kArgument, "float32", "storage on this device", "bfloat16"));
   }
+  Handle handle = 0;
+  check(info.Env(), session.tensors->allocateStored(count, Storage::kBfloat16, &handle));
+  return handle;
+}
+
+/// allocateBfloat16(count) -> handle. Throws ERR_ARGUMENT where the device stores float32 alone.
+Napi::Value allocateBfloat16(const Napi::CallbackInfo& info) {
+  const Handle handle = newBfloat16(info, countArgument(info, 0));
+  return Napi::Number::New(info.Env(), static_cast<double>(handle));
+}
+
+/// storeBfloat16(x, count) -> the values of x, rounded to bfloat16 and stored so. Throws as
+/// allocateBfloat16().
+Napi::Value storeBfloat16(const Napi::CallbackInfo& info) {
   const int64_t count = countArgument(info, 1);
   const float* x = floatsArgument(info, 0, count);
-  Handle handle = 0;
-  void* y = nullptr;
-  check(info.Env(), session.tensors->allocateBfloat16(count, &handle, &y));
-  session.device->roundToBfloat16(count, x, y);
+  const Handle handle = newBfloat16(info, count);
+  StoredResult y;
+  check(info.Env(), Session::of(info).tensors->storedResult(handle, count, &y));
+  Session::of(info).device->roundToBfloat16(count, x, y.data);
   return Napi::Number::New(info.Env(), static_cast<double>(handle));
 }
 
@@ -100,6 +113,7 @@ void registerTensors(Functions& functions) {
   functions.add("readLater", readLater);
   functions.set("storesBfloat16",
                 Napi::Boolean::New(functions.env(), functions.session().device->storesBfloat16()));
+  functions.add("allocateBfloat16", allocateBfloat16);
   functions.add("storeBfloat16", storeBfloat16);
   functions.add("isBfloat16", isBfloat16);
   functions.add("resetPeakBytes", resetPeakBytes);

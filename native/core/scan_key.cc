@@ -13,7 +13,10 @@ void addSet(ReplayKey& key, const FastWeights<Float>& set) {
 }
 
 void addInputs(ReplayKey& key, const ScanInputs& inputs) {
-  key.add(inputs.q, inputs.k, inputs.v, inputs.rates, inputs.momentum);
+  for (const StoredFloats& each : {inputs.q, inputs.k, inputs.v}) {
+    key.add(each.data, each.storage);
+  }
+  key.add(inputs.rates, inputs.momentum);
   addSet(key, inputs.weights);
   addSet(key, inputs.norms);
   addSet(key, inputs.mainWeights);

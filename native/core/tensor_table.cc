@@ -47,13 +47,6 @@ Status TensorTable::allocate(size_t bytes, Storage storage, Handle* handle) {
   return Status::ok();
 }
 
-Status TensorTable::allocateBfloat16(int64_t count, Handle* handle, void** memory) {
-  const auto bytes = static_cast<size_t>(count * bytesOf(Storage::kBfloat16));
-  FASTWEIGHT_RETURN_IF_ERROR(allocate(bytes, Storage::kBfloat16, handle));
-  *memory = slots_[static_cast<size_t>(*handle % kSlots)].memory;
-  return Status::ok();
-}
-
 Status TensorTable::free(Handle handle) {
   size_t index = 0;
   FASTWEIGHT_RETURN_IF_ERROR(find(handle, &index));
@@ -110,6 +103,13 @@ Status TensorTable::stored(Handle handle, int64_t count, StoredFloats* values) c
   FASTWEIGHT_RETURN_IF_ERROR(
       findValues(handle, static_cast<size_t>(count) * sizeof(float), &index));
   *values = {slots_[index].memory, slots_[index].storage};
+  return Status::ok();
+}
+
+Status TensorTable::storedResult(Handle handle, int64_t count, StoredResult* values) const {
+  StoredFloats readable;
+  FASTWEIGHT_RETURN_IF_ERROR(stored(handle, count, &readable));
+  *values = {const_cast<void*>(readable.data), readable.storage};
   return Status::ok();
 }
 

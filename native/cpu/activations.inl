@@ -10,9 +10,9 @@ namespace fastweight::cpu::FASTWEIGHT_ISA {
 /// y = f(x + offset) * up?; the loops are the same for every f.
 template <typename Function>
 static inline void activateWith(const Activate& a, int64_t begin, int64_t end, Function f) {
-  const float* x = a.x;
-  const float* up = a.up;
-  float* y = a.y;
+  const float* x = a.x.floats();
+  const float* up = a.up.floats();
+  float* y = a.y.floats();
   const float offset = a.offset;
   if (up == nullptr) {
     for (int64_t i = begin; i < end; ++i) y[i] = f(x[i] + offset);
@@ -24,8 +24,8 @@ static inline void activateWith(const Activate& a, int64_t begin, int64_t end, F
 template <typename Function, typename Derivative>
 static inline void activateBackwardWith(const ActivateBackward& a, int64_t begin, int64_t end,
                                         Function f, Derivative derivative) {
-  const float* x = a.x;
-  const float* up = a.up;
+  const float* x = a.x.floats();
+  const float* up = a.up.floats();
   const float* dy = a.yCotangent;
   float* dx = a.xCotangent;
   float* dUp = a.upCotangent;

@@ -44,8 +44,8 @@ static inline RowStatistics statisticsOf(RowNorm norm, int64_t columns, float ep
 
 static void normaliseRows(const NormaliseRows& n, int64_t begin, int64_t end) {
   for (int64_t row = begin; row < end; ++row) {
-    const float* x = n.x + row * n.columns;
-    float* y = n.y + row * n.columns;
+    const float* x = n.x.floats() + row * n.columns;
+    float* y = n.y.floats() + row * n.columns;
     const RowStatistics s = statisticsOf(n.norm, n.columns, n.epsilon, x);
     const float* weight = n.weight;
     const float* bias = n.bias;
@@ -64,7 +64,7 @@ static void normaliseRowsBackward(const NormaliseRowsBackward& n, int64_t begin,
                                   float* weightSum, float* biasSum) {
   const float* weight = n.weight;
   for (int64_t row = begin; row < end; ++row) {
-    const float* x = n.x + row * n.columns;
+    const float* x = n.x.floats() + row * n.columns;
     const float* dy = n.yCotangent + row * n.columns;
     float* dx = n.xCotangent + row * n.columns;
     const RowStatistics s = statisticsOf(n.norm, n.columns, n.epsilon, x);

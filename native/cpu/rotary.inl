@@ -16,7 +16,7 @@ static void rotary(const Rotary& r, const float* cosines, const float* sines, in
     const float* cosine = cosines + item % r.tokens * half;
     const float* sine = sines + item % r.tokens * half;
     for (int64_t head = 0; head < r.heads; ++head) {
-      const float* x = r.x + (item * r.heads + head) * r.headDim;
+      const float* x = r.x.floats() + (item * r.heads + head) * r.headDim;
       float* y = r.y + (item * r.heads + head) * r.headDim;
       const auto turn = [=](int64_t i, int64_t stepOfPair) {
         const float first = x[i * stepOfPair], second = x[i * stepOfPair + partner];

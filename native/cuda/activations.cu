@@ -1,6 +1,6 @@
 // Activations, alone or as the gate of a product.
 #include "cuda/cuda_device.h"
-#include "cuda/elements.cuh"
+#include "cuda/stored.cuh"
 #include "fastweight/scalar_functions.h"
 
 namespace fastweight::cuda {
@@ -29,13 +29,13 @@ struct ActivateBody {
 
   template <int width>
   __device__ void at(int64_t i) const {
-    Pack<float, width> values = load<width>(a.x + i);
+    Pack<float, width> values = loadFloats<width>(a.x, i);
     for (float& value : values.value) value = Function::of(value + a.offset);
-    if (a.up != nullptr) {
-      const Pack<float, width> up = load<width>(a.up + i);
+    if (a.up.data != nullptr) {
+      const Pack<float, width> up = loadFloats<width>(a.up, i);
       for (int k = 0; k < width; ++k) values.value[k] *= up.value[k];
     }
-    store(a.y + i, values);
+    store(a.y, i, values);
   }
 };
 
@@ -45,10 +45,10 @@ struct ActivateBackwardBody {
 
   template <int width>
   __device__ void at(int64_t i) const {
-    const Pack<float, width> x = load<width>(a.x + i);
+    const Pack<float, width> x = loadFloats<width>(a.x, i);
     Pack<float, width> dx = load<width>(a.yCotangent + i);
-    if (a.up != nullptr) {
-      const Pack<float, width> up = load<width>(a.up + i);
+    if (a.up.data != nullptr) {
+      const Pack<float, width> up = loadFloats<width>(a.up, i);
       Pack<float, width> dUp;
       for (int k = 0; k < width; ++k) {
         dUp.value[k] = dx.value[k] * Function::of(x.value[k] + a.offset);

@@ -54,7 +54,7 @@ template <typename Tiling>
 __global__ void __launch_bounds__(Tiling::kThreads)
     attentionKernel(AttentionShape s, int64_t tiles, const typename Tiling::Element* q,
                     const typename Tiling::Element* k, const typename Tiling::Element* v,
-                    Matrices output, float* logSumExp) {
+                    Matrices output, Storage storage, float* logSumExp) {
   using Element = typename Tiling::Element;
   constexpr int kKeyTiles = Tiling::kStreamed / 16, kOutTiles = Tiling::kDim / 16;
   Element* rows = dynamicShared<Element>();
@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(Tiling::kThreads)
       }
     }
   }
-  storeHead(sums, output, s, batch, head % s.heads, first + warpRow, end, 0,
+  storeHead(sums, output, storage, s, batch, head % s.heads, first + warpRow, end, 0,
             [&](int row) { return scales[row / kTileRows][row % kTileRows / 8]; });
 }
 
@@ -130,7 +130,8 @@ struct Forward {
     const int64_t tiles = divideUp(s.queryTokens, Tiling::kRows);
     launch(stream, "attention",
            {s.batch * s.heads * tiles, Tiling::kThreads, Tiling::sharedBytes(1, 2)},
-           attentionKernel<Tiling>, s, tiles, q.data(), k.data(), v.data(), a.output, a.logSumExp);
+           attentionKernel<Tiling>, s, tiles, q.data(), k.data(), v.data(), a.output,
+           a.outputStorage, a.logSumExp);
     return Status::ok();
   }
 };

@@ -16,11 +16,12 @@ __global__ void __launch_bounds__(kBlockThreads)
   if (item >= s.batch * s.heads * s.queryTokens) return;
   const int64_t head = item / s.queryTokens, query = item % s.queryTokens;
   const int64_t batch = head / s.heads, column = head % s.heads * s.headDim;
-  const float* o = output.data + batch * output.stride + query * output.leading + column;
-  const float* g = outputCotangent.data + batch * outputCotangent.stride +
-                   query * outputCotangent.leading + column;
+  const int64_t o = batch * output.stride + query * output.leading + column;
+  const int64_t g = batch * outputCotangent.stride + query * outputCotangent.leading + column;
   float sum = 0;
-  for (int64_t i = threadIdx.x % 32; i < s.headDim; i += 32) sum += o[i] * g[i];
+  for (int64_t i = threadIdx.x % 32; i < s.headDim; i += 32) {
+    sum += loadFloats<1>(output, o + i).value[0] * loadFloats<1>(outputCotangent, g + i).value[0];
+  }
   sum = groupSum<32>(sum);
   if (threadIdx.x % 32 == 0) delta[item] = sum;
 }
@@ -85,7 +86,7 @@ __global__ void __launch_bounds__(Tiling::kThreads)
         });
         accumulate<Tiling>(products, tiles[0], sums);
       });
-  storeHead(sums, qCotangent, s, batch, head % s.heads, first + warpRow, end, 0,
+  storeHead(sums, qCotangent, Storage::kFloat32, s, batch, head % s.heads, first + warpRow, end, 0,
             [&](int) { return s.scale; });
 }
 
@@ -145,8 +146,8 @@ __global__ void __launch_bounds__(Tiling::kThreads)
         accumulate<Tiling>(products, tiles[0] + slice, kSums);
       });
   const auto one = [](int) { return 1.0f; };
-  storeHead(kSums, kCotangent, s, batch, head % s.heads, key, end, slice, one);
-  storeHead(vSums, vCotangent, s, batch, head % s.heads, key, end, slice, one);
+  storeHead(kSums, kCotangent, Storage::kFloat32, s, batch, head % s.heads, key, end, slice, one);
+  storeHead(vSums, vCotangent, Storage::kFloat32, s, batch, head % s.heads, key, end, slice, one);
 }
 
 template <typename Product, int kDim>

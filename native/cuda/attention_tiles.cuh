@@ -9,6 +9,7 @@
 #include "cuda/elements.cuh"
 #include "cuda/group_fold.cuh"
 #include "cuda/shared_memory.cuh"
+#include "cuda/stored.cuh"
 #include "cuda/strided_index.cuh"
 #include "cuda/warp_product.cuh"
 #include "fastweight/sequence_kernels.h"
@@ -114,12 +115,14 @@ struct PackHeadsBody {
     const int64_t row = i / kDim, column = i % kDim;
     const int64_t head = tokens.quotient(row), token = row - head * tokens.divisor();
     const int64_t batch = heads.quotient(head), ofBatch = head - batch * heads.divisor();
-    const float* from = x.data + batch * x.stride + token * x.leading + ofBatch * headDim + column;
+    const int64_t from = batch * x.stride + token * x.leading + ofBatch * headDim + column;
     Pack<float, width> values = {};
     if (packable && column < headDim) {
-      values = load<width>(from);
+      values = loadFloats<width>(x, from);
     } else {
-      for (int k = 0; k < width; ++k) values.value[k] = column + k < headDim ? from[k] : 0.0f;
+      for (int k = 0; k < width; ++k) {
+        if (column + k < headDim) values.value[k] = loadFloats<1>(x, from + k).value[0];
+      }
     }
     Pack<typename Product::Element, width> result;
     for (int k = 0; k < width; ++k) result.value[k] = Product::element(scale * values.value[k]);
@@ -131,8 +134,9 @@ template <typename Product, int kDim>
 void packHeads(Stream& stream, const AttentionShape& s, const ConstMatrices& x, int64_t tokens,
                float scale, typename Product::Element* packed) {
   const int64_t count = s.batch * s.heads * tokens * kDim;
-  const bool packable = isPackable(x.data) && s.headDim % kElementsTogether == 0 &&
-                        x.leading % kElementsTogether == 0 && x.stride % kElementsTogether == 0;
+  const bool packable = isPackable(StoredFloats(x.data, x.storage)) &&
+                        s.headDim % kElementsTogether == 0 && x.leading % kElementsTogether == 0 &&
+                        x.stride % kElementsTogether == 0;
   forElements(stream, "attention's operands", count, true,
               PackHeadsBody<Product, kDim>{x, Divisor(tokens, count), Divisor(s.heads, count),
                                            s.headDim, scale, packable, packed});
@@ -275,12 +279,16 @@ __device__ __forceinline__ void forEntries(Accumulator (&sums)[rowTiles][n][2], 
 /// Writes scale(row) * sums to a head's columns [column, column + 16 n) of tokens from `first` on.
 template <int rowTiles, int n, typename Scale>
 __device__ __forceinline__ void storeHead(Accumulator (&sums)[rowTiles][n][2], const Matrices& to,
-                                          const AttentionShape& s, int64_t batch, int64_t head,
-                                          int64_t first, int64_t end, int column, Scale scale) {
-  float* from = to.data + batch * to.stride + head * s.headDim;
+                                          Storage storage, const AttentionShape& s, int64_t batch,
+                                          int64_t head, int64_t first, int64_t end, int column,
+                                          Scale scale) {
+  StoredResult result;
+  result.data = to.data;
+  result.storage = storage;
+  const int64_t from = batch * to.stride + head * s.headDim + column;
   forEntries(sums, [&](int row, int i, float& value) {
     if (first + row < end && column + i < s.headDim) {
-      from[(first + row) * to.leading + column + i] = scale(row) * value;
+      storeFloat(result, from + (first + row) * to.leading + i, scale(row) * value);
     }
   });
 }

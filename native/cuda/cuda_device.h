@@ -99,6 +99,7 @@ class CudaDevice final : public Device {
 
   // storage.cu
   bool storesBfloat16() const override { return true; }
+  bool productsReadBfloat16() const override { return precision_ == MatmulPrecision::kBfloat16; }
   void roundToBfloat16(int64_t count, const float* x, void* y) override;
   void widenBfloat16(int64_t count, const void* x, float* y) override;
 
@@ -155,6 +156,8 @@ class CudaDevice final : public Device {
                     const ConstMatrices& addend);
   /// gemm() with operands, addend and result in 16 bits.
   void reducedGemm(const Gemm& g);
+  /// gemm() to a result that is stored as bfloat16.
+  void storedGemm(const Gemm& g);
   /// c = scale addend, or a scale a matrix.
   void scaleAddend(const Gemm& g, const ConstMatrices& addend);
   /// Whether gemms() takes this one in a launch with others.

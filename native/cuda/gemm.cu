@@ -157,8 +157,16 @@ void CudaDevice::reducedGemm(const Gemm& g) {
   }
 }
 
+void CudaDevice::storedGemm(const Gemm& g) {
+  Product p = productOf(g, g.a, g.b, 0, g.c);
+  p.results = Element::kBfloat16;
+  if (p.a.data != nullptr && p.b.data != nullptr) products_.multiply(p);
+  operands_.productDone();
+}
+
 void CudaDevice::gemm(const Gemm& g) {
   if (g.batch <= 0 || g.m <= 0 || g.n <= 0) return;
+  if (g.resultStorage == Storage::kBfloat16) return storedGemm(g);
   if (g.forProducts && reducesResults()) return reducedGemm(g);
   const bool hasAddend = g.addend.data != nullptr;
   ConstMatrices addend = hasAddend ? g.addend : ConstMatrices(g.c);

@@ -2,9 +2,9 @@
 // taken from the row; the mean is 0 but for the layer norm. A group of threads takes a row and
 // keeps it in shared memory, so that it is read once.
 #include "cuda/cuda_device.h"
-#include "cuda/elements.cuh"
 #include "cuda/group_fold.cuh"
 #include "cuda/shared_memory.cuh"
+#include "cuda/stored.cuh"
 
 namespace fastweight::cuda {
 namespace {
@@ -34,20 +34,20 @@ struct OwnColumns {
 
 template <int kThreads, int width>
 __device__ RowStatistics statisticsOf(RowNorm norm, OwnColumns<kThreads, width> own, float epsilon,
-                                      const float* x) {
+                                      const StoredFloats& x) {
   const float count = static_cast<float>(own.columns);
   float mean = 0;
   if (norm == RowNorm::kLayer) {
     float sum = 0;
     own.each([&](int64_t i) {
-      const Pack<float, width> values = load<width>(x + i);
+      const Pack<float, width> values = loadFloats<width>(x, i);
       for (const float value : values.value) sum += value;
     });
     mean = groupSum<kThreads>(sum) / count;
   }
   float square = 0;
   own.each([&](int64_t i) {
-    const Pack<float, width> values = load<width>(x + i);
+    const Pack<float, width> values = loadFloats<width>(x, i);
     for (const float value : values.value) square += (value - mean) * (value - mean);
   });
   square = groupSum<kThreads>(square);
@@ -68,17 +68,18 @@ __global__ void __launch_bounds__(kBlockThreads) normaliseRowsKernel(NormaliseRo
   const int64_t row = int64_t{blockIdx.x} * kGroups + group;
   if (row >= n.rows) return;
   const OwnColumns<kThreads, width> own = {n.columns};
-  const float* x = n.x + row * n.columns;
-  float* y = n.y + row * n.columns;
+  const int64_t first = row * n.columns;
+  StoredFloats x = from(n.x, first);
   if (cached) {
     // A thread reads back only what it wrote.
     float* kept = dynamicShared<float>() + group * n.columns;
-    own.each([&](int64_t i) { store(kept + i, load<width>(x + i)); });
-    x = kept;
+    own.each([&](int64_t i) { store(kept + i, loadFloats<width>(x, i)); });
+    x.data = kept;
+    x.storage = Storage::kFloat32;
   }
   const RowStatistics s = statisticsOf(n.norm, own, n.epsilon, x);
   own.each([&](int64_t i) {
-    Pack<float, width> values = load<width>(x + i);
+    Pack<float, width> values = loadFloats<width>(x, i);
     for (float& value : values.value) value = (value - s.mean) * s.factor;
     if (n.weight != nullptr) {
       const Pack<float, width> weight = load<width>(n.weight + i);
@@ -88,7 +89,7 @@ __global__ void __launch_bounds__(kBlockThreads) normaliseRowsKernel(NormaliseRo
       const Pack<float, width> bias = load<width>(n.bias + i);
       for (int k = 0; k < width; ++k) values.value[k] += bias.value[k];
     }
-    store(y + i, values);
+    store(n.y, first + i, values);
   });
 }
 
@@ -118,15 +119,16 @@ __global__ void __launch_bounds__(kBlockThreads)
     if (biasSum != nullptr) store(biasSum + i, none);
   });
   for (int64_t row = group; row < n.rows; row += groups) {
-    const float* x = n.x + row * n.columns;
+    StoredFloats x = from(n.x, row * n.columns);
     const float* dy = n.yCotangent + row * n.columns;
     float* dx = n.xCotangent + row * n.columns;
     if (cached) {
       own.each([&](int64_t i) {
-        store(kept + i, load<width>(x + i));
+        store(kept + i, loadFloats<width>(x, i));
         store(kept + n.columns + i, load<width>(dy + i));
       });
-      x = kept;
+      x.data = kept;
+      x.storage = Storage::kFloat32;
       dy = kept + n.columns;
     }
     const RowStatistics s = statisticsOf(n.norm, own, n.epsilon, x);
@@ -140,7 +142,7 @@ __global__ void __launch_bounds__(kBlockThreads)
     };
     float along = 0, total = 0;
     own.each([&](int64_t i) {
-      const Pack<float, width> g = weighted(i), values = load<width>(x + i);
+      const Pack<float, width> g = weighted(i), values = loadFloats<width>(x, i);
       for (int k = 0; k < width; ++k) {
         along += g.value[k] * (values.value[k] - s.mean);
         total += g.value[k];
@@ -152,7 +154,7 @@ __global__ void __launch_bounds__(kBlockThreads)
                             : 0.0f;
     const float pull = static_cast<float>(s.pull * along);
     own.each([&](int64_t i) {
-      const Pack<float, width> g = weighted(i), values = load<width>(x + i);
+      const Pack<float, width> g = weighted(i), values = loadFloats<width>(x, i);
       const Pack<float, width> cotangent = load<width>(dy + i);
       Pack<float, width> result;
       for (int k = 0; k < width; ++k) {

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "cuda/matrix_rows.cuh"
-#include "cuda/reduced.cuh"
 #include "cuda/reduced_operands.h"
+#include "cuda/stored.cuh"
 
 namespace fastweight::cuda {
 namespace {
@@ -16,29 +16,40 @@ struct Reduce {
   int64_t toLeading, toStride;
 
   struct Columns {
-    const float* from;
+    ConstMatrices from;
+    int64_t first;
     T* to;
     template <int width>
     __device__ void at(int64_t j) const {
-      store(to + j, load<width>(from + j));
+      store(to + j, loadFloats<width>(from, first + j));
     }
   };
 
   template <int lanes, int width>
   __device__ void row(int64_t b, int64_t i, int64_t columns, int lane) const {
     forColumns<lanes, width>(
-        columns, lane,
-        Columns{from.data + rowOffset(from, b, i), to + b * toStride + i * toLeading});
+        columns, lane, Columns{from, rowOffset(from, b, i), to + b * toStride + i * toLeading});
   }
 };
 
+/// Entries of 16 bits in 16 bytes, at whole multiples of which the products' fastest loads begin.
+constexpr int64_t kAligned = 8;
+
+/// Whether products read the view as it is stored.
+bool isOperand(Element element, const ConstMatrices& view, int64_t matrices) {
+  return element == Element::kBfloat16 && view.storage == Storage::kBfloat16 &&
+         reinterpret_cast<uintptr_t>(view.data) % 16 == 0 && view.leading % kAligned == 0 &&
+         (matrices == 1 || view.stride % kAligned == 0);
+}
+
 bool isSame(const ConstMatrices& a, const ConstMatrices& b) {
-  return a.data == b.data && a.leading == b.leading && a.stride == b.stride;
+  return a.data == b.data && a.leading == b.leading && a.stride == b.stride &&
+         a.storage == b.storage;
 }
 
 /// Behind the last entry of a view's whole rows.
 const float* endOf(const ConstMatrices& view, int64_t batch, int64_t rows) {
-  return view.data + (batch - 1) * view.stride + rows * view.leading;
+  return view.behind((batch - 1) * view.stride + rows * view.leading);
 }
 
 }  // namespace
@@ -74,8 +85,7 @@ ReducedOperands::Form* ReducedOperands::make(Element element, const ConstMatrice
   form.batch = batch;
   form.rows = rows;
   form.columns = columns;
-  // Rows of whole 16 bytes, which the tensor cores' fastest loads ask for.
-  const int64_t leading = (columns + 7) / 8 * 8;
+  const int64_t leading = (columns + kAligned - 1) / kAligned * kAligned;
   const int64_t matrices = view.stride == 0 ? 1 : batch;
   form.data = std::make_unique<Scratch>(stream_, memory_,
                                         static_cast<size_t>(matrices * rows * leading) * 2);
@@ -87,13 +97,16 @@ ReducedOperands::Form* ReducedOperands::make(Element element, const ConstMatrice
 
 Operand ReducedOperands::of(Element element, const ConstMatrices& view, int64_t batch, int64_t rows,
                             int64_t columns) {
+  const int64_t matrices = view.stride == 0 ? 1 : batch;
+  if (isOperand(element, view, matrices)) {
+    return {view.data, view.leading, matrices == 1 ? 0 : view.stride};
+  }
   if (const Form* form = find(element, view, batch, rows, columns)) return form->operand;
   const Form* form = make(element, view, batch, rows, columns);
   if (form == nullptr) return {};
-  const int64_t matrices = view.stride == 0 ? 1 : batch;
   const auto reduce = [&](auto* to) {
     using T = std::remove_pointer_t<decltype(to)>;
-    forRows(stream_, "rounding an operand", matrices, rows, columns, isPackableView(view, matrices),
+    forRows(stream_, "rounding an operand", matrices, rows, columns, isPackable(view, matrices),
             Reduce<T>{view, to, form->operand.leading, form->operand.stride});
   };
   if (element == Element::kFloat16) {

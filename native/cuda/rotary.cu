@@ -2,6 +2,7 @@
 // cosine and sine, of an angle in double, are computed once.
 #include "cuda/cuda_device.h"
 #include "cuda/launch.h"
+#include "cuda/stored.cuh"
 
 namespace fastweight::cuda {
 namespace {
@@ -25,11 +26,10 @@ __global__ void __launch_bounds__(kBlockThreads) rotaryKernel(Rotary r) {
   const int64_t first = r.interleaved ? 2 * pair : pair;
   const int64_t second = r.interleaved ? first + 1 : first + half;
   for (int64_t head = 0; head < r.heads; ++head) {
-    const float* x = r.x + (row * r.heads + head) * r.headDim;
-    float* y = r.y + (row * r.heads + head) * r.headDim;
-    const float one = x[first], two = x[second];
-    y[first] = one * cosine - two * sine;
-    y[second] = two * cosine + one * sine;
+    const int64_t at = (row * r.heads + head) * r.headDim;
+    const float one = loadFloat(r.x, at + first), two = loadFloat(r.x, at + second);
+    r.y[at + first] = one * cosine - two * sine;
+    r.y[at + second] = two * cosine + one * sine;
   }
 }
 

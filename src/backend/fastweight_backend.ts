@@ -160,6 +160,12 @@ export class FastWeightBackend extends KernelBackend {
     return this.adopt(this.addon.allocate(bytes), shape, dtype);
   }
 
+  /** A new float32 tensor, stored as bfloat16, whose values are not set yet. */
+  allocateBfloat16(shape: number[]): TensorInfo {
+    const handle = this.addon.allocateBfloat16(util.sizeFromShape(shape));
+    return this.adopt(handle, shape, 'float32');
+  }
+
   /** A new tensor that holds `values`. */
   makeTensorInfo(shape: number[], dtype: DataType, values: BackendValues): TensorInfo {
     return { dataId: this.write(values, shape, dtype), shape, dtype };

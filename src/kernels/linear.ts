@@ -28,7 +28,7 @@ function run({ inputs: { x, weight, bias }, attrs, backend }: KernelCall<Inputs,
   const [out, width] = weight.shape;
   const leading = x.shape.slice(0, -1);
   const flat = backend.alias(x, [util.sizeFromShape(leading), width]);
-  const product = matrixProduct(backend, flat, weight, false, true, { bias });
+  const product = matrixProduct(backend, flat, weight, false, true, { bias }, attrs.stored);
   backend.disposeIntermediate(flat);
   const y = { ...product, shape: [...leading, out] };
   return attrs.stored ? stored(backend, y) : y;

@@ -11,7 +11,12 @@ import {
 import { type KernelCall, type KernelTable, kernelOrHost } from './kernel';
 import { expanded } from './transpose';
 
-/** op(a) op(b) for each matrix of a batch; a and b [..., rows, columns], float32. */
+/**
+ * op(a) op(b) for each matrix of a batch; a and b [..., rows, columns], float32.
+ *
+ * @param mayStore whether the result may be stored as bfloat16, as it then is where the product
+ * writes it so
+ */
 export function matrixProduct(
   backend: FastWeightBackend,
   a: TensorInfo,
@@ -19,6 +24,7 @@ export function matrixProduct(
   transposeA: boolean,
   transposeB: boolean,
   epilogue: Epilogue = {},
+  mayStore = false,
 ): TensorInfo {
   util.assert(
     a.shape.length >= 2 && b.shape.length >= 2,
@@ -53,6 +59,7 @@ export function matrixProduct(
   layout[5] = shareB ? 1 : 0;
   layout[6] = transposeA ? 1 : 0;
   layout[7] = transposeB ? 1 : 0;
+  layout[10] = mayStore ? 1 : 0;
   const result = withEpilogue(backend, epilogue, n, 8, (bias, slopes) => {
     const handle = matMul(backend.handleOf(left), backend.handleOf(right), bias, slopes);
     return backend.adopt(handle, [...outer, m, n], 'float32');

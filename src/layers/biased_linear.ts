@@ -7,7 +7,6 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { geluTanh, silu } from '../ops/activations';
-import { storeActivation } from '../ops/store_activation';
 import { storedLinear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { normal, type ParameterSpec, zeros } from './parameter_spec';
@@ -55,7 +54,7 @@ export class BiasedLinear extends ParameterLayer {
     return tidy(() => {
       const bias = this.parameter<Tensor1D>('bias');
       const y = storedLinear(onlyInput(inputs), this.parameter<Tensor2D>('weight'), bias);
-      return storeActivation(activations[this.config.activation](y));
+      return activations[this.config.activation](y, { stored: true });
     });
   }
 }

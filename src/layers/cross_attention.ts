@@ -8,7 +8,6 @@ import {
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { attention } from '../ops/attention';
 import { rmsNorm } from '../ops/norms';
-import { storeActivation } from '../ops/store_activation';
 import { joinHeads, splitHeads } from './heads';
 import { reshape } from './lean_ops';
 import { storedLinear } from './linear';
@@ -65,7 +64,7 @@ export class CrossAttention extends ParameterLayer {
       const { numHeads, eps, dim } = this.config;
       const flat: Tensor3D = reshape(x, [x.shape[0], -1, dim]);
       const normed = (y: Tensor3D, name: string) =>
-        storeActivation(rmsNorm(y, this.parameter<Tensor1D>(`${name}.weight`), eps));
+        rmsNorm(y, this.parameter<Tensor1D>(`${name}.weight`), eps, { stored: true });
       const q = normed(this.linear('q', flat), 'norm_q');
       const k = normed(this.linear('k', context), 'norm_k');
       const heads = [q, k, this.linear('v', context)].map((y) => splitHeads(y, numHeads));

@@ -94,7 +94,8 @@ export class FastWeightAttention extends ParameterLayer {
   }
 
   private normed(x: Tensor3D, name: string): Tensor3D {
-    return storeActivation(rmsNorm(x, this.parameter<Tensor1D>(`${name}.weight`), normEpsilon));
+    const weight = this.parameter<Tensor1D>(`${name}.weight`);
+    return rmsNorm(x, weight, normEpsilon, { stored: true });
   }
 
   /** x [batch, tokens, hiddenSize] -> [batch, tokens, numAttnHeads, dim], each head rotated. */
@@ -140,7 +141,7 @@ export class FastWeightAttention extends ParameterLayer {
     const channel = (name: string) =>
       squeeze<Tensor1D>(slice(this.parameter<Tensor2D>(name), [0, column], [-1, 1]), [1]);
     let y = storeActivation(scaleShift(x, channel('qk_scale'), channel('qk_offset')));
-    if (config.qkvSilu) y = storeActivation(silu(y));
+    if (config.qkvSilu) y = silu(y, { stored: true });
     const [batch, tokens, width] = y.shape;
     const unit = joinHeads(l2Norm(splitHeads(y, heads)));
     // The rotary embedding groups channels by the attention's heads here too.

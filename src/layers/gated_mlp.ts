@@ -1,6 +1,5 @@
 import { serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { swiglu } from '../ops/activations';
-import { storeActivation } from '../ops/store_activation';
 import { storedLinear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { linearParameters, type ParameterSpec } from './parameter_spec';
@@ -48,7 +47,7 @@ export class GatedMlp extends ParameterLayer {
       const x = onlyInput(inputs);
       const gate = storedLinear(x, this.parameter('gate_proj.weight'));
       const up = storedLinear(x, this.parameter('up_proj.weight'));
-      const hidden = storeActivation(swiglu(gate, up));
+      const hidden = swiglu(gate, up, { stored: true });
       return storedLinear(hidden, this.parameter('down_proj.weight'));
     });
   }

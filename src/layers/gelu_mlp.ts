@@ -1,6 +1,5 @@
 import { serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { gelu } from '../ops/activations';
-import { storeActivation } from '../ops/store_activation';
 import { storedLinear } from './linear';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { linearParameters, type ParameterSpec } from './parameter_spec';
@@ -47,7 +46,7 @@ export class GeluMlp extends ParameterLayer {
   override call(inputs: Tensor | Tensor[]): Tensor {
     return tidy(() => {
       const inner = storedLinear(onlyInput(inputs), this.parameter('c_fc.weight'));
-      return storedLinear(storeActivation(gelu(inner)), this.parameter('c_proj.weight'));
+      return storedLinear(gelu(inner, { stored: true }), this.parameter('c_proj.weight'));
     });
   }
 }

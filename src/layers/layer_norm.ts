@@ -1,7 +1,6 @@
-import { serialization, type Tensor, type Tensor1D, tidy } from '@tensorflow/tfjs-core';
+import { serialization, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { layerNorm } from '../ops/norms';
-import { storeActivation } from '../ops/store_activation';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { ones, type ParameterSpec, zeros } from './parameter_spec';
 
@@ -39,12 +38,9 @@ export class LayerNorm extends ParameterLayer {
   }
 
   override call(inputs: Tensor | Tensor[]): Tensor {
-    return tidy(() => {
-      const weight = this.parameter<Tensor1D>('weight');
-      const bias = this.bias ? this.parameter<Tensor1D>('bias') : undefined;
-      const y = layerNorm(onlyInput(inputs), weight, bias, this.epsilon);
-      return this.stored ? storeActivation(y) : y;
-    });
+    const weight = this.parameter<Tensor1D>('weight');
+    const bias = this.bias ? this.parameter<Tensor1D>('bias') : undefined;
+    return layerNorm(onlyInput(inputs), weight, bias, this.epsilon, { stored: this.stored });
   }
 }
 

@@ -93,7 +93,7 @@ function modulationOf(modulations: Tensor, index: number): Tensor {
  */
 export function modulatedNorm(x: Tensor, shift: Tensor, scale: Tensor, epsilon: number): Tensor {
   return tidy(() => {
-    const normed = storeActivation(layerNorm(x, undefined, undefined, epsilon));
+    const normed = layerNorm(x, undefined, undefined, epsilon, { stored: true });
     return storeActivation(scaleShift(normed, addBroadcast(scale, 1), shift));
   });
 }

@@ -1,7 +1,6 @@
-import { serialization, type Tensor, type Tensor1D, tidy } from '@tensorflow/tfjs-core';
+import { serialization, type Tensor, type Tensor1D } from '@tensorflow/tfjs-core';
 import type { Shape } from '@tensorflow/tfjs-layers';
 import { rmsNorm } from '../ops/norms';
-import { storeActivation } from '../ops/store_activation';
 import { onlyInput, ParameterLayer, type ParameterLayerArgs } from './parameter_layer';
 import { ones, type ParameterSpec } from './parameter_spec';
 
@@ -24,10 +23,8 @@ export class RmsNorm extends ParameterLayer {
   }
 
   override call(inputs: Tensor | Tensor[]): Tensor {
-    return tidy(() => {
-      const weight = this.parameter<Tensor1D>('weight');
-      return storeActivation(rmsNorm(onlyInput(inputs), weight, this.epsilon));
-    });
+    const weight = this.parameter<Tensor1D>('weight');
+    return rmsNorm(onlyInput(inputs), weight, this.epsilon, { stored: true });
   }
 }
 

@@ -8,7 +8,6 @@ import {
 } from '@tensorflow/tfjs-core';
 import { attention } from '../ops/attention';
 import { rmsNorm } from '../ops/norms';
-import { storeActivation } from '../ops/store_activation';
 import { joinHeads, splitHeads } from './heads';
 import { reshape } from './lean_ops';
 import { splitLinear, storedLinear } from './linear';
@@ -81,7 +80,8 @@ export class SelfAttention extends ParameterLayer {
 
   private normed(x: Tensor4D, name: string): Tensor4D {
     if (!this.config.useQkNorm) return x;
-    return storeActivation(rmsNorm(x, this.parameter<Tensor1D>(`${name}.weight`), machineEpsilon));
+    const weight = this.parameter<Tensor1D>(`${name}.weight`);
+    return rmsNorm(x, weight, machineEpsilon, { stored: true });
   }
 }
 

@@ -189,7 +189,7 @@ export class VideoAttention extends ParameterLayer {
 
   private normed(x: Tensor3D, name: string): Tensor3D {
     const weight = this.parameter<Tensor1D>(`${name}.weight`);
-    return storeActivation(rmsNorm(x, weight, this.config.eps));
+    return rmsNorm(x, weight, this.config.eps, { stored: true });
   }
 
   /** x [batch, tokens, dim] -> [batch, tokens, numHeads, headDim], each head rotated. */
@@ -217,8 +217,8 @@ export class VideoAttention extends ParameterLayer {
       squeeze(slice(this.parameter<Tensor2D>(name), [0, column], [-1, 1]), [1]);
     const scaled = scaleShift(x, channel('qk_scale'), channel('qk_offset'));
     let rows = storeActivation(toRows(joinHeads(this.rotated(scaled, table)), this.fastHeads));
-    if (this.config.qkL2norm) rows = storeActivation(l2Norm(rows));
-    return this.config.qkvSilu ? storeActivation(silu(rows)) : rows;
+    if (this.config.qkL2norm) rows = l2Norm(rows, undefined, { stored: true });
+    return this.config.qkvSilu ? silu(rows, { stored: true }) : rows;
   }
 
   private get scanOptions(): FastWeightScanOptions {

@@ -91,7 +91,7 @@ export interface TensorKernelsAddon {
   /**
    * op(a) op(b) + bias through an activation. `layout` holds batch, m, n, k, whether one a (b)
    * serves all of the batch, whether a (b) is transposed, the unary code of the activation or -1,
-   * and its parameter. `bias` and the `slopes` of a parametric relu [n], or 0 for none.
+   * its parameter, and whether the result may be stored as bfloat16. `bias` and the `slopes` of a parametric relu [n], or 0 for none.
    */
   matMul(a: Handle, b: Handle, bias: Handle, slopes: Handle): Handle;
 

@@ -25,6 +25,8 @@ export interface TensorStorageAddon {
   readLater(handle: Handle, bytes: number): Promise<ArrayBuffer>;
   /** Whether the device stores float32 tensors as bfloat16 where it is asked to. */
   readonly storesBfloat16: boolean;
+  /** A new float32 tensor of `count` values, stored as bfloat16 and not initialised. */
+  allocateBfloat16(count: number): Handle;
   /** The first `count` values of x as a new tensor, rounded to bfloat16 and stored so. */
   storeBfloat16(x: Handle, count: number): Handle;
   /** Whether a tensor is stored as bfloat16. */

@@ -2,6 +2,7 @@ import type { Tensor } from '@tensorflow/tfjs-core';
 import { type ActivateAttrs, activate, activateGate } from '../kernels/sequence/activations';
 import { expected } from '../native/errors';
 import { runNativeKernel } from './native_kernel';
+import { type ResultOptions, storesResult } from './store_activation';
 import { assertBackend, assertFinite, assertLive, assertTensor } from './validate';
 
 function activation<T extends Tensor>(operation: string, attrs: ActivateAttrs, x: T): T {
@@ -15,10 +16,13 @@ function activation<T extends Tensor>(operation: string, attrs: ActivateAttrs, x
  * silu(x) = x sigmoid(x), also called swish.
  *
  * @param x of any shape
+ * @param options.stored store the result as an activation, in the same pass; so in {@link gelu},
+ * {@link geluTanh} and {@link swiglu}
  * @throws FastWeightError ERR_DTYPE, ERR_ARGUMENT, ERR_DISPOSED, ERR_DEVICE_UNAVAILABLE
  */
-export function silu<T extends Tensor>(x: T): T {
-  return activation('silu', { activation: 'silu', offset: 0 }, x);
+export function silu<T extends Tensor>(x: T, options: ResultOptions = {}): T {
+  const stored = storesResult(options);
+  return activation('silu', { activation: 'silu', offset: 0, stored }, x);
 }
 
 /**
@@ -28,8 +32,9 @@ export function silu<T extends Tensor>(x: T): T {
  * @param x of any shape
  * @throws FastWeightError as {@link silu}
  */
-export function gelu<T extends Tensor>(x: T): T {
-  return activation('gelu', { activation: 'gelu', offset: 0 }, x);
+export function gelu<T extends Tensor>(x: T, options: ResultOptions = {}): T {
+  const stored = storesResult(options);
+  return activation('gelu', { activation: 'gelu', offset: 0, stored }, x);
 }
 
 /**
@@ -39,8 +44,9 @@ export function gelu<T extends Tensor>(x: T): T {
  * @param x of any shape
  * @throws FastWeightError as {@link silu}
  */
-export function geluTanh<T extends Tensor>(x: T): T {
-  return activation('geluTanh', { activation: 'geluTanh', offset: 0 }, x);
+export function geluTanh<T extends Tensor>(x: T, options: ResultOptions = {}): T {
+  const stored = storesResult(options);
+  return activation('geluTanh', { activation: 'geluTanh', offset: 0, stored }, x);
 }
 
 /**
@@ -50,7 +56,7 @@ export function geluTanh<T extends Tensor>(x: T): T {
  * @throws FastWeightError ERR_DTYPE, ERR_RANGE, ERR_ARGUMENT, ERR_DISPOSED, ERR_DEVICE_UNAVAILABLE
  */
 export function softplus<T extends Tensor>(x: T, offset = 0): T {
-  return activation('softplus', { activation: 'softplus', offset }, x);
+  return activation('softplus', { activation: 'softplus', offset, stored: false }, x);
 }
 
 /**
@@ -65,7 +71,7 @@ export function stepSizes<T extends Tensor>(x: T, base: number): T {
   assertFinite('base', base);
   if (base <= 0) throw expected('ERR_RANGE', 'a number above 0', 'base', String(base));
   const offset = base + Math.log(-Math.expm1(-base));
-  return activation('stepSizes', { activation: 'softplus', offset }, x);
+  return activation('stepSizes', { activation: 'softplus', offset, stored: false }, x);
 }
 
 /**
@@ -76,10 +82,10 @@ export function stepSizes<T extends Tensor>(x: T, base: number): T {
  * @throws FastWeightError ERR_SHAPE, ERR_DTYPE, ERR_ARGUMENT, ERR_DISPOSED,
  *   ERR_DEVICE_UNAVAILABLE
  */
-export function swiglu<T extends Tensor>(gate: T, up: T): T {
+export function swiglu<T extends Tensor>(gate: T, up: T, options: ResultOptions = {}): T {
   assertBackend('swiglu');
   assertLive('gate', gate);
   assertTensor('up', up, gate.shape);
-  const attrs: ActivateAttrs = { activation: 'silu', offset: 0 };
+  const attrs: ActivateAttrs = { activation: 'silu', offset: 0, stored: storesResult(options) };
   return runNativeKernel(activateGate, { x: gate, up }, attrs);
 }

@@ -7,6 +7,7 @@ import {
 } from '../kernels/sequence/row_norms';
 import { expected } from '../native/errors';
 import { runNativeKernel } from './native_kernel';
+import { type ResultOptions, storesResult } from './store_activation';
 import { assertAtLeast, assertBackend, assertLive, assertTensor } from './validate';
 
 /** Checks the arguments of a norm over the last axis of x, and runs it. */
@@ -39,12 +40,19 @@ function normalise<T extends Tensor>(
  * @param x [..., features]
  * @param weight [features]; left out, it is 1
  * @param epsilon 0 or more
+ * @param options.stored store the result as an activation, in the same pass
  * @returns shaped as x
  * @throws FastWeightError ERR_SHAPE, ERR_DTYPE, ERR_RANGE, ERR_ARGUMENT, ERR_DISPOSED,
  *   ERR_DEVICE_UNAVAILABLE, ERR_OUT_OF_MEMORY
  */
-export function rmsNorm<T extends Tensor>(x: T, weight?: Tensor1D, epsilon = 1e-5): T {
-  return normalise('rmsNorm', { norm: 'rms', epsilon }, x, weight);
+export function rmsNorm<T extends Tensor>(
+  x: T,
+  weight?: Tensor1D,
+  epsilon = 1e-5,
+  options: ResultOptions = {},
+): T {
+  const stored = storesResult(options);
+  return normalise('rmsNorm', { norm: 'rms', epsilon, stored }, x, weight);
 }
 
 /**
@@ -55,6 +63,7 @@ export function rmsNorm<T extends Tensor>(x: T, weight?: Tensor1D, epsilon = 1e-
  * @param weight [features]; left out, it is 1
  * @param bias [features], only beside a weight; left out, it is 0
  * @param epsilon 0 or more
+ * @param options.stored store the result as an activation, in the same pass
  * @returns shaped as x
  * @throws FastWeightError as {@link rmsNorm}
  */
@@ -63,8 +72,10 @@ export function layerNorm<T extends Tensor>(
   weight?: Tensor1D,
   bias?: Tensor1D,
   epsilon = 1e-5,
+  options: ResultOptions = {},
 ): T {
-  return normalise('layerNorm', { norm: 'layer', epsilon }, x, weight, bias);
+  const stored = storesResult(options);
+  return normalise('layerNorm', { norm: 'layer', epsilon, stored }, x, weight, bias);
 }
 
 /**
@@ -73,9 +84,10 @@ export function layerNorm<T extends Tensor>(
  *
  * @param x [..., features]
  * @param epsilon 0 or more
+ * @param options.stored store the result as an activation, in the same pass
  * @returns shaped as x
  * @throws FastWeightError as {@link rmsNorm}
  */
-export function l2Norm<T extends Tensor>(x: T, epsilon = 1e-5): T {
-  return normalise('l2Norm', { norm: 'l2', epsilon }, x);
+export function l2Norm<T extends Tensor>(x: T, epsilon = 1e-5, options: ResultOptions = {}): T {
+  return normalise('l2Norm', { norm: 'l2', epsilon, stored: storesResult(options) }, x);
 }

@@ -4,6 +4,17 @@ import { storeActivation as storeActivationKernel } from '../kernels/store_activ
 import { runNativeKernel } from './native_kernel';
 import { assertLive } from './validate';
 
+/** How an operation's result is kept. */
+export interface ResultOptions {
+  /** Store it as {@link storeActivation} does, in the operation's own pass. Default false. */
+  stored?: boolean;
+}
+
+/** Whether a result is to be stored as bfloat16. */
+export function storesResult({ stored = false }: ResultOptions): boolean {
+  return stored && keepsBfloat16();
+}
+
 /**
  * An activation as `setActivationStorage` says that it is kept: with 'bfloat16', on a backend that
  * stores it, x rounded to bfloat16 (to the nearest, ties to even) in two bytes a value; otherwise x

@@ -2,9 +2,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { activationStorage, setActivationStorage } from '../../src/backend/activation_storage';
 import type { FastWeightBackend } from '../../src/backend/fastweight_backend';
+import { setMatmulPrecision } from '../../src/backend/matmul_precision';
 import { programs } from '../../src/index';
 import { copyRanges } from '../../src/kernels/copy_ranges';
-import { gelu, silu, stepSizes, swiglu } from '../../src/ops/activations';
+import { linear, storedLinear } from '../../src/layers/linear';
+import { gelu, geluTanh, silu, stepSizes, swiglu } from '../../src/ops/activations';
 import { attention } from '../../src/ops/attention';
 import { fastWeightScan } from '../../src/ops/fast_weight_scan';
 import { newtonSchulz } from '../../src/ops/newton_schulz';
@@ -86,16 +88,16 @@ const floats = (shape: number[], seed: number) =>
   tf.tensor(normals(tf.util.sizeFromShape(shape), seed), shape);
 const heads = (seed: number) => floats([2, 9, 2, 8], seed) as tf.Tensor4D;
 
-function scanInputs() {
+function scanInputs(keyDim: number, valueDim: number) {
   return {
-    q: floats([2, 12, 6], 1) as tf.Tensor3D,
-    k: floats([2, 12, 6], 2) as tf.Tensor3D,
-    v: floats([2, 12, 5], 3) as tf.Tensor3D,
+    q: floats([2, 12, keyDim], 1) as tf.Tensor3D,
+    k: floats([2, 12, keyDim], 2) as tf.Tensor3D,
+    v: floats([2, 12, valueDim], 3) as tf.Tensor3D,
     rates: tf.abs(floats([2, 12, 3], 4)) as tf.Tensor3D,
     momentum: tf.sigmoid(floats([2, 12, 1], 5)) as tf.Tensor3D,
-    w0: floats([2, 7, 6], 6) as tf.Tensor3D,
-    w1: floats([2, 5, 7], 7) as tf.Tensor3D,
-    w2: floats([2, 7, 6], 8) as tf.Tensor3D,
+    w0: floats([2, 7, keyDim], 6) as tf.Tensor3D,
+    w1: floats([2, valueDim, 7], 7) as tf.Tensor3D,
+    w2: floats([2, 7, keyDim], 8) as tf.Tensor3D,
   };
 }
 
@@ -135,6 +137,8 @@ const operations: Record<string, [op: Op, ...shapes: number[][]]> = {
   ],
   newtonSchulz: [(x: tf.Tensor3D) => newtonSchulz(x), [2, 6, 9]],
   matMul: [(a: tf.Tensor2D, b: tf.Tensor2D) => tf.matMul(a, b, true), [9, 5], [9, 12]],
+  'matMul of operands read as they are': [tf.matMul, [2, 9, 16], [2, 16, 24]],
+  linear: [linear, [2, 5, 16], [8, 16], [8]],
   conv2d: [
     (x: tf.Tensor4D, filter: tf.Tensor4D) => tf.conv2d(x, filter, 1, 'same'),
     [1, 5, 5, 3],
@@ -208,6 +212,58 @@ if (storesBfloat16) {
       const both = tf.grad((y) => tf.sum(tf.add(storeActivation(y), tf.mul(y, by))))(value);
       expect(both.dataSync()).toEqual(tf.add(by, 1).dataSync());
       expect(isStored(gradient)).toBe(false);
+    });
+
+    test.each<[string, (stored: boolean) => tf.Tensor]>([
+      ['silu', (stored) => silu(floats([5, 9], 1), { stored })],
+      ['gelu', (stored) => gelu(floats([4, 8], 1), { stored })],
+      ['geluTanh', (stored) => geluTanh(floats([4, 8], 1), { stored })],
+      ['swiglu', (stored) => swiglu(floats([5, 9], 1), floats([5, 9], 2), { stored })],
+      ['rmsNorm', (stored) => rmsNorm(floats([5, 9], 1), undefined, 1e-5, { stored })],
+      ['layerNorm', (stored) => layerNorm(heads(1), undefined, undefined, 1e-5, { stored })],
+      ['l2Norm', (stored) => l2Norm(heads(1), 1e-5, { stored })],
+      [
+        'a linear map',
+        (stored) => {
+          const [x, w] = [floats([5, 9], 1), floats([4, 9], 2) as tf.Tensor2D];
+          return (stored ? storedLinear : linear)(x, w);
+        },
+      ],
+      [
+        'attention',
+        (stored) => {
+          setActivationStorage(stored ? 'bfloat16' : 'float32');
+          return attention(heads(1), heads(2), heads(3));
+        },
+      ],
+    ])('is what %s writes where its result is stored', (_name, run) => {
+      for (const precision of ['float32', 'bfloat16'] as const) {
+        setMatmulPrecision(precision);
+        const wanted = tf.tidy(() => rounded(run(false).dataSync<'float32'>()));
+        const result = run(true);
+        setMatmulPrecision('float32');
+        expect(isStored(result)).toBe(true);
+        expect(result.dataSync()).toEqual(wanted);
+      }
+    });
+
+    test.each<[string, 'float32' | 'bfloat16', (x: tf.Tensor2D) => tf.Tensor]>([
+      ['silu', 'float32', (x) => silu(x, { stored: true })],
+      ['swiglu', 'float32', (x) => swiglu(x, x, { stored: true })],
+      ['rmsNorm', 'float32', (x) => rmsNorm(x, undefined, 1e-5, { stored: true })],
+      ['a product', 'bfloat16', (x) => tf.matMul(x, x, false, true)],
+      ['a linear map', 'bfloat16', (x) => storedLinear(x, x)],
+    ])('is read by %s as it lies, and no float32 copy is made', (_name, precision, run) => {
+      setMatmulPrecision(precision);
+      const { addon } = backend();
+      const x = storeActivation(floats([64, 128], 1)) as tf.Tensor2D;
+      run(x).dispose(); // what products keep from their first time on
+      addon.resetPeakBytes();
+      const before = addon.memory().peakBytes;
+      const result = run(x);
+      setMatmulPrecision('float32');
+      const bytes = (isStored(result) ? 2 : 4) * result.size;
+      expect(addon.memory().peakBytes - before).toBe(bytes);
     });
 
     test('moves to another backend and back', async () => {
@@ -296,25 +352,36 @@ if (storesBfloat16) {
   describe('stored inputs give what float32 inputs of the same values give', () => {
     test.each(kernelCases)('%s', (_name, run) => expectSame(run));
 
-    test.each(Object.entries(operations))('%s and its gradients', (_name, [op, ...shapes]) => {
-      const inputs = () => shapes.map((shape, at) => floats(shape, at + 1));
-      const run = op as (...tensors: tf.Tensor[]) => tf.Tensor;
-      expectSame(() => run(...inputs()));
-      expectSame(() => tf.grads(run)(inputs()));
-    });
+    describe.each([['float32'], ['tf32'], ['bfloat16']] as const)('in %s', (precision) => {
+      beforeEach(() => setMatmulPrecision(precision));
+      afterEach(() => setMatmulPrecision('float32'));
 
-    test.each([
-      ['gradient steps', {}],
-      ['Muon, everything kept', { optimizer: 'muon', memory: 'store' }],
-      ['Muon, all computed again', { optimizer: 'muon', memory: 'recompute', weightNorm: 'pre' }],
-    ])('fastWeightScan with %s, its state and its gradients', (_name, options) => {
-      const run = scanned(options);
-      expectSame(() => run(...Object.values(scanInputs())));
-      expectSame(() => {
-        const inputs = Object.values(scanInputs());
-        const total = (...tensors: tf.Tensor[]) =>
-          tf.addN(run(...tensors).map((tensor) => tf.sum(tf.square(tensor))));
-        return tf.grads(total)(inputs);
+      test.each(Object.entries(operations))('%s and its gradients', (_name, [op, ...shapes]) => {
+        const inputs = () => shapes.map((shape, at) => floats(shape, at + 1));
+        const run = op as (...tensors: tf.Tensor[]) => tf.Tensor;
+        expectSame(() => run(...inputs()));
+        expectSame(() => tf.grads(run)(inputs()));
+      });
+
+      test.each([
+        ['gradient steps', 6, 5, {}],
+        ['gradient steps, operands read as they are', 16, 8, {}],
+        ['Muon, everything kept', 8, 8, { optimizer: 'muon', memory: 'store' }],
+        [
+          'Muon, all computed again',
+          6,
+          5,
+          { optimizer: 'muon', memory: 'recompute', weightNorm: 'pre' },
+        ],
+      ])('fastWeightScan with %s, its state and gradients', (_name, keyDim, valueDim, options) => {
+        const run = scanned(options);
+        const inputs = () => Object.values(scanInputs(keyDim, valueDim));
+        expectSame(() => run(...inputs()));
+        expectSame(() => {
+          const total = (...tensors: tf.Tensor[]) =>
+            tf.addN(run(...tensors).map((tensor) => tf.sum(tf.square(tensor))));
+          return tf.grads(total)(inputs());
+        });
       });
     });
 

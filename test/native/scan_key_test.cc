@@ -93,10 +93,11 @@ class KeyTest {
            what + " tells keys apart");
   }
 
-  /// Every address of a structure that holds nothing but addresses.
+  /// Every address of a structure that holds nothing but addresses and, in as much room, how what
+  /// lies there is stored.
   template <typename Addresses>
   void fields(const std::string& name, Addresses Call::* part, int which) {
-    static_assert(sizeof(Addresses) % sizeof(float*) == 0, "addresses alone");
+    static_assert(sizeof(Addresses) % sizeof(float*) == 0, "words as wide as addresses");
     for (size_t at = 0; at < sizeof(Addresses); at += sizeof(float*)) {
       changes("address " + std::to_string(at / sizeof(float*)) + " of " + name, which,
               [&](Call& call) {

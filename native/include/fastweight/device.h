@@ -74,6 +74,9 @@ class Device : public FastWeightPrimitives,
 
   /// Whether tensors may be stored as bfloat16; only then are the next two called.
   virtual bool storesBfloat16() const { return false; }
+  /// Whether the operands of products, but for addends, may lie as bfloat16 now: those of gemm()
+  /// and of all that it stands for, q, k and v of a scan among them.
+  virtual bool productsReadBfloat16() const { return false; }
   /// y [count], stored as bfloat16, = x rounded to the nearest, ties to even.
   virtual void roundToBfloat16(int64_t /*count*/, const float* /*x*/, void* /*y*/) {}
   /// y [count] = x, which is stored as bfloat16.

@@ -28,6 +28,9 @@ struct Gemm {
   bool precise = false;
   /// Whether the result is read by products alone, as operand or addend, until endProducts().
   bool forProducts = false;
+  /// How c is stored. kBfloat16 only where products read it, for one product with an inner axis,
+  /// without addend or epilogue.
+  Storage resultStorage = Storage::kFloat32;
   ConstMatrices a, b, a2, b2, addend;
   Matrices c;
   Epilogue epilogue;

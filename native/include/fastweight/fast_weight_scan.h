@@ -57,10 +57,8 @@ struct ScanInputs {
   FastWeights<const float> weights;
   /// q, k [rows, tokens, keyDim], v [rows, tokens, valueDim], rates [rows, tokens, 3] (step sizes
   /// of w0, w1, w2), momentum [rows, tokens] or null. q may be null where the program has no apply;
-  /// k, v and rates where it has no update.
-  const float* q = nullptr;
-  const float* k = nullptr;
-  const float* v = nullptr;
+  /// k, v and rates where it has no update. q, k and v may lie as bfloat16 where products read it.
+  StoredFloats q, k, v;
   const float* rates = nullptr;
   const float* momentum = nullptr;
   /// Where a scan goes on from an earlier one's state: the row norms to renormalise to, the main

@@ -27,18 +27,21 @@ struct AttentionShape {
   const int32_t* firstKeys = nullptr;
 };
 
-/// output [queryTokens, heads * headDim] = softmax(scale q k^T) v, and
+/// output [queryTokens, heads * headDim] = softmax(scale q k^T) v, stored so, and
 /// logSumExp [batch, heads, queryTokens] of the scaled scores, which the backward reads.
 struct Attention {
   AttentionShape shape;
+  /// However they are stored.
   ConstMatrices q, k, v;
   Matrices output;
+  Storage outputStorage = Storage::kFloat32;
   float* logSumExp = nullptr;
 };
 
 /// The cotangents of q, k and v. The scores are computed again, a tile at a time.
 struct AttentionBackward {
   AttentionShape shape;
+  /// However they are stored.
   ConstMatrices q, k, v, output, outputCotangent;
   const float* logSumExp = nullptr;
   Matrices qCotangent, kCotangent, vCotangent;
@@ -56,10 +59,10 @@ struct NormaliseRows {
   RowNorm norm = RowNorm::kRms;
   int64_t rows = 0, columns = 0;
   float epsilon = 0;
-  const float* x = nullptr;
+  StoredFloats x;
   const float* weight = nullptr;
   const float* bias = nullptr;
-  float* y = nullptr;
+  StoredResult y;
 };
 
 /// The backward of NormaliseRows. Cotangents shaped as their values; weightCotangent and
@@ -68,7 +71,7 @@ struct NormaliseRowsBackward {
   RowNorm norm = RowNorm::kRms;
   int64_t rows = 0, columns = 0;
   float epsilon = 0;
-  const float* x = nullptr;
+  StoredFloats x;
   const float* weight = nullptr;
   const float* yCotangent = nullptr;
   float* xCotangent = nullptr;
@@ -87,7 +90,7 @@ struct Rotary {
   bool interleaved = false, inverse = false;
   const float* cosines = nullptr;
   const float* sines = nullptr;
-  const float* x = nullptr;
+  StoredFloats x;
   float* y = nullptr;
 };
 
@@ -103,9 +106,9 @@ struct Activate {
   Activation activation = Activation::kSilu;
   int64_t count = 0;
   float offset = 0;
-  const float* x = nullptr;
-  const float* up = nullptr;
-  float* y = nullptr;
+  StoredFloats x;
+  StoredFloats up;
+  StoredResult y;
 };
 
 /// The backward of Activate; upCotangent is set where `up` is. [count]
@@ -113,8 +116,8 @@ struct ActivateBackward {
   Activation activation = Activation::kSilu;
   int64_t count = 0;
   float offset = 0;
-  const float* x = nullptr;
-  const float* up = nullptr;
+  StoredFloats x;
+  StoredFloats up;
   const float* yCotangent = nullptr;
   float* xCotangent = nullptr;
   float* upCotangent = nullptr;

@@ -42,9 +42,10 @@ class TensorTable {
   Status allocate(size_t bytes, Handle* handle) {
     return allocate(bytes, Storage::kFloat32, handle);
   }
-  /// A new tensor of `count` float32 values stored as bfloat16, and its memory, for a kernel to
-  /// write.
-  Status allocateBfloat16(int64_t count, Handle* handle, void** memory);
+  /// A new tensor of `count` float32 values, stored so.
+  Status allocateStored(int64_t count, Storage storage, Handle* handle) {
+    return allocate(static_cast<size_t>(count * bytesOf(storage)), storage, handle);
+  }
   /// Frees a tensor and its attachment. ERR_DISPOSED for a handle that is not alive.
   Status free(Handle handle);
 
@@ -55,6 +56,8 @@ class TensorTable {
   Status write(Handle handle, size_t bytes, void** memory);
   /// At least `count` float32 values as they are stored, to be read.
   Status stored(Handle handle, int64_t count, StoredFloats* values) const;
+  /// The same to be written.
+  Status storedResult(Handle handle, int64_t count, StoredResult* values) const;
   /// Gives back the float32 copies that read() made; what is queued with them may still run.
   void releaseCopies();
 

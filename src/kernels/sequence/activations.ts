@@ -19,6 +19,8 @@ export interface ActivateAttrs {
   activation: Activation;
   /** Added to x before the activation. */
   offset: number;
+  /** Whether the result is stored as bfloat16. */
+  stored: boolean;
 }
 
 /** y = activation(x + offset) * up, all of one shape; `up` may be absent. */
@@ -33,13 +35,17 @@ function options(x: TensorInfo, { activation, offset }: ActivateAttrs) {
 /** -> y */
 function forward({ inputs, attrs, backend }: KernelCall<Inputs, ActivateAttrs>): TensorInfo {
   const { x, up } = inputs;
-  const [y] = filled(backend, [x.shape], (y) =>
-    backend.addon.activate(
-      backend.handleOf(x),
-      optionalHandle(backend, up),
-      y,
-      ...options(x, attrs),
-    ),
+  const [y] = filled(
+    backend,
+    [x.shape],
+    (y) =>
+      backend.addon.activate(
+        backend.handleOf(x),
+        optionalHandle(backend, up),
+        y,
+        ...options(x, attrs),
+      ),
+    attrs.stored,
   );
   return y;
 }

@@ -2,7 +2,6 @@ import type { GradConfig, Tensor, TensorInfo } from '@tensorflow/tfjs-core';
 import type { AttentionShape } from '../../native/sequence_addon';
 import { asKernelFunc, type KernelCall, type KernelTable } from '../kernel';
 import { runByPosition } from '../run_by_position';
-import { stored } from '../store_activation';
 import type { GradientTable } from './gradient';
 import { filled } from './outputs';
 
@@ -36,24 +35,21 @@ function forward({ inputs, attrs, backend }: KernelCall<Inputs, AttentionAttrs>)
   const [batch, tokens, heads] = inputs[0].shape;
   const shapes = [inputs[0].shape, [batch, heads, tokens]];
   const [q, k, v, firstKeys = 0] = inputs.map((tensor) => backend.handleOf(tensor));
-  const [output, logSumExp] = filled(backend, shapes, (output, logSumExp) =>
-    backend.addon.attention(
-      q,
-      k,
-      v,
-      firstKeys,
-      output,
-      logSumExp,
-      ...attentionShape(inputs, attrs),
-    ),
+  return filled(
+    backend,
+    shapes,
+    (output, logSumExp) =>
+      backend.addon.attention(
+        q,
+        k,
+        v,
+        firstKeys,
+        output,
+        logSumExp,
+        ...attentionShape(inputs, attrs),
+      ),
+    attrs.stored,
   );
-  if (!attrs.stored) return [output, logSumExp];
-  try {
-    return [stored(backend, output), logSumExp];
-  } catch (error) {
-    backend.disposeIntermediate(logSumExp);
-    throw error;
-  }
 }
 
 /** From output, logSumExp, the output's cotangent and the inputs: the cotangents of q, k and v. */

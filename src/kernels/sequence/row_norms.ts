@@ -19,6 +19,8 @@ const normaliseRowsBackward = 'NormaliseRowsBackward';
 export interface NormaliseRowsAttrs {
   norm: RowNorm;
   epsilon: number;
+  /** Whether the result is stored as bfloat16. */
+  stored: boolean;
 }
 
 /** x [..., columns]; weight, bias [columns], bias only beside a weight */
@@ -36,14 +38,18 @@ function options(x: TensorInfo, { norm, epsilon }: NormaliseRowsAttrs) {
 /** -> y, shaped as x */
 function forward({ inputs, attrs, backend }: KernelCall<Inputs, NormaliseRowsAttrs>): TensorInfo {
   const { x, weight, bias } = inputs;
-  const [y] = filled(backend, [x.shape], (y) =>
-    backend.addon.normaliseRows(
-      backend.handleOf(x),
-      optionalHandle(backend, weight),
-      optionalHandle(backend, bias),
-      y,
-      ...options(x, attrs),
-    ),
+  const [y] = filled(
+    backend,
+    [x.shape],
+    (y) =>
+      backend.addon.normaliseRows(
+        backend.handleOf(x),
+        optionalHandle(backend, weight),
+        optionalHandle(backend, bias),
+        y,
+        ...options(x, attrs),
+      ),
+    attrs.stored,
   );
   return y;
 }

@@ -121,8 +121,10 @@ void testTable(Device& device) {
   {
     TensorTable tensors(device);
     Handle handle = 0;
-    void* stored = nullptr;
-    expect(tensors.allocateBfloat16(kCount, &handle, &stored).isOk(), "a stored tensor");
+    StoredResult result;
+    expect(tensors.allocateStored(kCount, Storage::kBfloat16, &handle).isOk(), "a stored tensor");
+    expect(tensors.storedResult(handle, kCount, &result).isOk(), "which is written as it is");
+    void* stored = result.data;
     device.roundToBfloat16(kCount, source.data(), stored);
     expect(tensors.bytes() == 2 * kCount, "two bytes a value", std::to_string(tensors.bytes()));
     StoredFloats raw;
@@ -154,7 +156,7 @@ void testTable(Device& device) {
     expect(valuesAt(device, written, kCount) == rounded, "the values stay");
     expect(tensors.read(handle, kBytes, &first).isOk() && first == written, "and need no copy");
     Handle other = 0;
-    expect(tensors.allocateBfloat16(0, &other, &stored).isOk(), "an empty tensor");
+    expect(tensors.allocateStored(0, Storage::kBfloat16, &other).isOk(), "an empty tensor");
     expect(tensors.read(other, 0, &first).isOk(), "which is read");
     expect(tensors.free(handle).isOk(), "frees it");
     // The table's end gives back what is left, the copy included.
