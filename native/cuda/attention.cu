@@ -2,6 +2,7 @@
 // values past them. Scores never leave the registers.
 #include "cuda/attention_tiles.cuh"
 #include "cuda/attention_variants.cuh"
+#include "cuda/attention_wide_heads.h"
 #include "cuda/cuda_device.h"
 
 namespace fastweight::cuda {
@@ -139,6 +140,7 @@ struct Forward {
 }  // namespace
 
 Status CudaDevice::attention(const Attention& a) {
+  if (a.shape.headDim > kWidestTiledHead) return attentionOfWideHeads(stream_, a);
   return runVariant<Forward>(precision_, a.shape.headDim, stream_, memory_, a);
 }
 

@@ -3,6 +3,7 @@
 // queries. So every sum has one owner and a fixed order.
 #include "cuda/attention_tiles.cuh"
 #include "cuda/attention_variants.cuh"
+#include "cuda/attention_wide_heads.h"
 #include "cuda/cuda_device.h"
 
 namespace fastweight::cuda {
@@ -192,6 +193,7 @@ struct Backward {
 }  // namespace
 
 Status CudaDevice::attentionBackward(const AttentionBackward& a) {
+  if (a.shape.headDim > kWidestTiledHead) return attentionBackwardOfWideHeads(stream_, memory_, a);
   return runVariant<Backward>(precision_, a.shape.headDim, stream_, memory_, a);
 }
 

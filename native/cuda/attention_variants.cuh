@@ -29,13 +29,14 @@ class PackedHeads {
   Scratch scratch_;
 };
 
+/// The widest head that tiles hold.
+constexpr int kWidestTiledHead = 256;
+
 template <template <typename, int> class Pass, typename Product, typename... Arguments>
 Status runForDim(int64_t headDim, Arguments&&... arguments) {
   if (headDim <= 64) return Pass<Product, 64>::run(arguments...);
   if (headDim <= 128) return Pass<Product, 128>::run(arguments...);
-  if (headDim <= 256) return Pass<Product, 256>::run(arguments...);
-  return Status::expected(Code::kShape, "at most 256", "the size of an attention head on CUDA",
-                          std::to_string(headDim));
+  return Pass<Product, kWidestTiledHead>::run(arguments...);
 }
 
 /// Pass<Product, kDim>::run(arguments...) for the precision and the least kDim that holds headDim.
