@@ -147,7 +147,7 @@ export {
   slidingWindowAttention,
 } from './ops/sliding_window_attention';
 export { softmaxCrossEntropy } from './ops/softmax_cross_entropy';
-export { storeActivation } from './ops/store_activation';
+export { type ResultOptions, storeActivation } from './ops/store_activation';
 export { AdamW, type AdamWOptions } from './optimizers/adamw';
 
 export { Muon, type MuonOptions } from './optimizers/muon';

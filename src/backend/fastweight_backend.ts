@@ -148,6 +148,13 @@ export class FastWeightBackend extends KernelBackend {
     return data.handle;
   }
 
+  /** Bytes of a tensor's memory, which others may share. */
+  bytesOf(tensor: TensorInfo): number {
+    const { handle, dtype, size } = this.dataOf(tensor.dataId);
+    const isHalved = handle !== 0 && this.addon.isBfloat16(handle);
+    return isHalved ? 2 * size : size * bytesPerElement(dtype);
+  }
+
   /** A new tensor around native memory that a kernel allocated; the tensor owns the handle. */
   adopt(handle: Handle, shape: number[], dtype: DataType): TensorInfo {
     const size = util.sizeFromShape(shape);

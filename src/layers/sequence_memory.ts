@@ -1,5 +1,6 @@
 import { clone, dispose, keep, type Tensor4D } from '@tensorflow/tfjs-core';
 import type { FastWeightState } from '../ops/fast_weight_state';
+import { assertBackend } from '../ops/validate';
 
 /** What an attention layer remembers of the tokens before. */
 export interface LayerMemory {
@@ -51,9 +52,11 @@ export class SequenceMemory {
 
   /** Bytes of all tensors. */
   get bytes(): number {
+    const backend = assertBackend('session');
     let bytes = 0;
     for (const { keys, state } of this.layers.values()) {
-      bytes += (state?.bytes ?? 0) + 4 * (keys ? keys.k.size + keys.v.size : 0);
+      bytes += state?.bytes ?? 0;
+      if (keys) bytes += backend.bytesOf(keys.k) + backend.bytesOf(keys.v);
     }
     return bytes;
   }

@@ -13,6 +13,7 @@ import { FastWeightState } from '../ops/fast_weight_state';
 import { rotaryEmbedding } from '../ops/rotary_embedding';
 import type { RotaryTable } from '../ops/rotary_table';
 import { slidingWindowAttention } from '../ops/sliding_window_attention';
+import { storeActivation } from '../ops/store_activation';
 import { assertBackend } from '../ops/validate';
 import { rotaryTableOf, rotateByRow } from './rotary_positions';
 import type { FastWeightSettings, FastWeightTokens, SequenceLayout } from './sequence_layout';
@@ -171,7 +172,8 @@ export class StreamedSequences implements SequenceLayout {
     const kept = Math.min(most, this.mostCached);
     if (kept === 0) return undefined;
     const start = k.shape[1] - kept;
-    const last = (x: Tensor4D): Tensor4D => slice(x, [0, start, 0, 0], [-1, kept, -1, -1]);
+    const last = (x: Tensor4D): Tensor4D =>
+      storeActivation(slice(x, [0, start, 0, 0], [-1, kept, -1, -1]));
     return { k: last(k), v: last(v) };
   }
 }

@@ -259,7 +259,8 @@ export class VideoAttention extends ParameterLayer {
     }
     const program = updateThenApply(tokens, tokens);
     const { output, state } = fastWeightScan(fast, from, program, this.scanOptions);
-    const last = (x: Tensor4D) => slice(x, [0, tokens - this.cacheTokens, 0, 0], [-1, -1, -1, -1]);
+    const last = (x: Tensor4D) =>
+      storeActivation(slice(x, [0, tokens - this.cacheTokens, 0, 0], [-1, -1, -1, -1]));
     cache.remember(this.name, { state, k: last(heads[1]), v: last(heads[2]) });
     return [singleWindowAttention(heads), output];
   }

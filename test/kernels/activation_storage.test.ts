@@ -130,6 +130,7 @@ const operations: Record<string, [op: Op, ...shapes: number[][]]> = {
       slidingWindowAttention(q, k, v, { window: 4 }),
     ...[1, 2, 3].map(() => [2, 9, 2, 8]),
   ],
+  'attention of wide heads': [attention, ...[1, 2, 3].map(() => [1, 5, 1, 260])],
   'attention of one tensor': [(x: tf.Tensor4D) => attention(x, x, x), [2, 9, 2, 8]],
   softmaxCrossEntropy: [
     (x: tf.Tensor2D) => softmaxCrossEntropy(x, tf.tensor1d([0, 3, -1, 6, 2], 'int32')),

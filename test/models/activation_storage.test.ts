@@ -113,6 +113,33 @@ onlyWhereStored(
   },
 );
 
+onlyWhereStored(
+  'a session reads in pieces what it reads at once, its keys in half the bytes',
+  () => {
+    const model = languageModel(config, { seed: 3 });
+    const ids = randomIds(1).arraySync();
+    const read = (pieces: number[]) => {
+      const session = model.startSession(2);
+      let start = 0;
+      const logits = pieces.map((tokens) => {
+        const piece = ids.map((sequence) => sequence.slice(start, start + tokens));
+        start += tokens;
+        return session.logits(piece);
+      });
+      const { bytes } = session;
+      session.dispose();
+      return { bytes, values: tf.concat(logits, 1).dataSync<'float32'>() };
+    };
+    const plain = read([64]);
+    setActivationStorage('bfloat16');
+    const [whole, cut] = [read([64]), read([40, 7, 17])];
+    expect(relativeError([cut.values], [whole.values])).toBeLessThan(1e-6);
+    // Of two layers k and v, two sequences, 15 tokens that the window still reaches.
+    expect(plain.bytes - whole.bytes).toBe(2 * (2 * 2 * 2 * 15 * 64));
+    model.dispose();
+  },
+);
+
 (storesBfloat16 ? test.skip : test)('the CPU keeps float32', () => {
   expect(() => setActivationStorage('bfloat16')).toThrow(/^Expected 'float32'/);
 });
