@@ -12,6 +12,15 @@ void addSet(ReplayKey& key, const FastWeights<Float>& set) {
   key.add(set.w0, set.w1, set.w2);
 }
 
+/// Of outputs, their cotangents or gradients: those of the state that a scan leaves or begins with.
+template <typename State>
+void addState(ReplayKey& key, const State& state) {
+  addSet(key, state.weights);
+  addSet(key, state.mainWeights);
+  addSet(key, state.momenta);
+  addSet(key, state.norms);
+}
+
 void addInputs(ReplayKey& key, const ScanInputs& inputs) {
   for (const StoredFloats& each : {inputs.q, inputs.k, inputs.v}) {
     key.add(each.data, each.storage);
@@ -56,10 +65,7 @@ ReplayKey forwardKey(const ScanEngine& engine, const Program& program, const Sca
   key.add(Pass::kForward, workspace);
   addInputs(key, engine.inputs);
   key.add(outputs.output);
-  addSet(key, outputs.weights);
-  addSet(key, outputs.mainWeights);
-  addSet(key, outputs.momenta);
-  addSet(key, outputs.norms);
+  addState(key, outputs);
   addTape(key, tape);
   addProblem(key, engine, program);
   return key;
@@ -72,15 +78,9 @@ ReplayKey backwardKey(const ScanEngine& engine, const Program& program, const Sc
   key.add(Pass::kBackward, workspace);
   addInputs(key, engine.inputs);
   key.add(cotangents.output);
-  addSet(key, cotangents.weights);
-  addSet(key, cotangents.mainWeights);
-  addSet(key, cotangents.momenta);
-  addSet(key, cotangents.norms);
+  addState(key, cotangents);
   key.add(gradients.q, gradients.k, gradients.v, gradients.rates, gradients.momentum);
-  addSet(key, gradients.weights);
-  addSet(key, gradients.mainWeights);
-  addSet(key, gradients.momenta);
-  addSet(key, gradients.norms);
+  addState(key, gradients);
   addTape(key, &tape);
   addProblem(key, engine, program);
   return key;

@@ -137,21 +137,16 @@ void CpuDevice::scaleSwigluGradient(const ScaleSwigluGradient& p) {
 }
 
 void CpuDevice::swigluGradientBackward(const SwigluGradientBackward& p) {
-  const bool isKept = p.gateUp.data != nullptr;
-  if (!isKept) swigluGradient(activationsOf(p));
-  const ConstMatrices gateUp = isKept ? p.gateUp : p.scaledGateUp;
-  const ConstMatrices dHidden = isKept ? p.dHidden : p.scaledHidden;
-  gemm(scaledGateUpCotangentOf(p));
-  gemm(scaledHiddenCotangentOf(p));
+  const GradientActivations activations = runGradientProducts(*this, p);
   forTokens(p.batch, p.tokens, p.hiddenDim, [&](int64_t b, int64_t t) {
-    const float* gate = entryOf(gateUp, b, t, 0);
+    const float* gate = entryOf(activations.gateUp, b, t, 0);
     float* scaled = entryOf(p.scaledGateUp, b, t, 0);
     float* cotangent = entryOf(p.gateUpCotangent, b, t, 0);
     vectorKernels().swigluGradientBackward(
-        p.hiddenDim, ratesOf(p.rates, b, t), gate, gate + p.hiddenDim, entryOf(dHidden, b, t, 0),
-        scaled, scaled + p.hiddenDim, entryOf(p.scaledHidden, b, t, 0), cotangent,
-        cotangent + p.hiddenDim, entryOf(p.dHiddenCotangent, b, t, 0),
-        entryOf(p.ratesCotangent, b, t, 0));
+        p.hiddenDim, ratesOf(p.rates, b, t), gate, gate + p.hiddenDim,
+        entryOf(activations.dHidden, b, t, 0), scaled, scaled + p.hiddenDim,
+        entryOf(p.scaledHidden, b, t, 0), cotangent, cotangent + p.hiddenDim,
+        entryOf(p.dHiddenCotangent, b, t, 0), entryOf(p.ratesCotangent, b, t, 0));
   });
 }
 

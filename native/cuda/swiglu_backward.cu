@@ -90,28 +90,23 @@ void CudaDevice::swigluGradientBackward(const SwigluGradientBackward& p) {
     reducedGradientBackward(p);
     return;
   }
-  const bool isKept = p.gateUp.data != nullptr;
-  if (!isKept) swigluGradient(activationsOf(p));
-  const ConstMatrices activations = isKept ? p.gateUp : p.scaledGateUp;
-  const ConstMatrices dHidden = isKept ? p.dHidden : p.scaledHidden;
-  gemm(scaledGateUpCotangentOf(p));
-  gemm(scaledHiddenCotangentOf(p));
+  const GradientActivations activations = runGradientProducts(*this, p);
   const auto run = [&](const auto& scaledGateUp, const auto& scaledHidden, const auto& gateUpResult,
                        const auto& dHiddenResult) {
     using Out = std::remove_reference_t<decltype(*scaledGateUp.data)>;
-    const bool wide = p.hiddenDim % kElementsTogether == 0 &&
-                      isPackableView(activations, p.batch) && isPackableView(dHidden, p.batch) &&
-                      isPackableView(p.gateUpCotangent, p.batch) &&
-                      isPackableView(p.dHiddenCotangent, p.batch) &&
-                      isPackable(scaledGateUp, p.batch) && isPackable(scaledHidden, p.batch);
+    const bool wide =
+        p.hiddenDim % kElementsTogether == 0 && isPackableView(activations.gateUp, p.batch) &&
+        isPackableView(activations.dHidden, p.batch) &&
+        isPackableView(p.gateUpCotangent, p.batch) && isPackableView(p.dHiddenCotangent, p.batch) &&
+        isPackable(scaledGateUp, p.batch) && isPackable(scaledHidden, p.batch);
     const auto kernel =
         wide ? gradientBackwardKernel<Out, kElementsTogether> : gradientBackwardKernel<Out, 1>;
     stream_.activate();
     launch(stream_, "the backward of an update's gradient", {p.batch * p.tokens, kTokenLanes},
-           kernel, p.tokens, p.hiddenDim, viewOf(p.rates), viewOf(activations), viewOf(dHidden),
-           scaledGateUp, scaledHidden, viewOf(ConstMatrices(p.gateUpCotangent)),
-           viewOf(ConstMatrices(p.dHiddenCotangent)), gateUpResult, dHiddenResult,
-           viewOf(p.ratesCotangent));
+           kernel, p.tokens, p.hiddenDim, viewOf(p.rates), viewOf(activations.gateUp),
+           viewOf(activations.dHidden), scaledGateUp, scaledHidden,
+           viewOf(ConstMatrices(p.gateUpCotangent)), viewOf(ConstMatrices(p.dHiddenCotangent)),
+           gateUpResult, dHiddenResult, viewOf(p.ratesCotangent));
   };
   if (!producesBfloat16()) {
     run(viewOf(p.scaledGateUp), viewOf(p.scaledHidden), viewOf(p.gateUpCotangent),

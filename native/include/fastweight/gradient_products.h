@@ -61,4 +61,20 @@ inline Gemm scaledHiddenCotangentOf(const SwigluGradientBackward& p) {
                       p.dHiddenCotangent);
 }
 
+/// [g | u] and dh.
+struct GradientActivations {
+  ConstMatrices gateUp, dHidden;
+};
+
+/// Runs all products one by one; returns where the activations are.
+inline GradientActivations runGradientProducts(FastWeightPrimitives& device,
+                                               const SwigluGradientBackward& p) {
+  const bool isKept = p.gateUp.data != nullptr;
+  if (!isKept) device.swigluGradient(activationsOf(p));
+  device.gemm(scaledGateUpCotangentOf(p));
+  device.gemm(scaledHiddenCotangentOf(p));
+  if (isKept) return {p.gateUp, p.dHidden};
+  return {p.scaledGateUp, p.scaledHidden};
+}
+
 }  // namespace fastweight
