@@ -276,7 +276,7 @@ Status fastWeightScan(Device& device, const ScanShape& shape, const Program& pro
   // The backward is that of the standard iteration, so a forward that it follows is one, too.
   ScanOptions taken = options;
   if (tape != nullptr) taken.newtonSchulzMethod = NewtonSchulzMethod::kStandard;
-  const ScanEngine engine(device, shape, taken, inputs);
+  const ScanEngine engine(device, shape, program, taken, inputs);
   if (tape != nullptr) {
     *tape = ScanTape::create(device, shape, program, options, engine.newtonSchulzIterateFloats());
     if (*tape == nullptr) {

@@ -415,7 +415,7 @@ Status fastWeightScanBackward(Device& device, const ScanShape& shape, const Prog
                               const ScanTape& tape, const ScanCotangents& cotangents,
                               const ScanGradients& gradients) {
   FASTWEIGHT_RETURN_IF_ERROR(validateProgram(program, shape.tokens));
-  const ScanEngine engine(device, shape, options, inputs);
+  const ScanEngine engine(device, shape, program, options, inputs);
   return Backward(engine, program, tape, cotangents, gradients).run();
 }
 

@@ -12,16 +12,22 @@ constexpr size_t kFloat = sizeof(float);
 /// Of what a forward may keep, the share that recomputed iterates may take.
 constexpr size_t kIterateShare = 64;
 
+/// Tokens of the program's longest step, at least 1.
+int64_t longestStep(const Program& program) {
+  int64_t longest = 1;
+  for (const ProgramStep& step : program) longest = std::max(longest, step.tokens());
+  return longest;
+}
+
 }  // namespace
 
-ScanEngine::ScanEngine(Device& device_, const ScanShape& shape_, const ScanOptions& options_,
-                       const ScanInputs& inputs_)
+ScanEngine::ScanEngine(Device& device_, const ScanShape& shape_, const Program& program,
+                       const ScanOptions& options_, const ScanInputs& inputs_)
     : device(device_),
       shape(shape_),
       options(options_),
       inputs(inputs_),
-      tile(std::min(std::max<int64_t>(1, shape_.tokens),
-                    device_.tileTokens(shape_.rows, shape_.hiddenDim))) {
+      tile(std::min(longestStep(program), device_.tileTokens(shape_.rows, shape_.hiddenDim))) {
   if (!hasMuon()) return;
   const NewtonSchulzMatrices w02{2 * shape.rows, shape.hiddenDim, shape.keyDim};
   const NewtonSchulzMatrices w1{shape.rows, shape.valueDim, shape.hiddenDim};

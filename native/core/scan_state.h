@@ -52,14 +52,15 @@ struct NewtonSchulzPart {
 /// The scan's options and sizes bound to a device: the steps that forward and backward both take.
 class ScanEngine {
  public:
-  ScanEngine(Device& device, const ScanShape& shape, const ScanOptions& options,
-             const ScanInputs& inputs);
+  ScanEngine(Device& device, const ScanShape& shape, const Program& program,
+             const ScanOptions& options, const ScanInputs& inputs);
 
   Device& device;
   const ScanShape& shape;
   const ScanOptions& options;
   const ScanInputs& inputs;
-  /// Tokens that go through the products at a time.
+  /// Tokens that go through the products at a time: as the device says, and no more than the
+  /// program's longest step has.
   const int64_t tile;
 
   bool hasMuon() const { return !options.newtonSchulz.empty(); }

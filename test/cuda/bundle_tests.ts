@@ -13,6 +13,7 @@ const files: Readonly<Record<string, () => unknown>> = {
   'gradients of sequence operations': () => require('../gradients/sequence.test'),
   'repaired gradients': () => require('../gradients/repairs.test'),
   memory: () => require('../memory/memory.test'),
+  'memory of the scan': () => require('../memory/scan_memory.test'),
   'tfjs-core': () => require('../conformance/conformance.test'),
 };
 

@@ -65,23 +65,3 @@ for (const sanitizer of ['', '_address']) {
   },
   600_000,
 );
-
-(hasEmulation ? test : test.skip)(
-  'activations are stored as bfloat16 on the CUDA device under emulation',
-  () => {
-    const jest = path.join(root, 'node_modules', 'jest', 'bin', 'jest.js');
-    const device = { FASTWEIGHT_DEVICE: 'cuda', FASTWEIGHT_TEST_BACKEND: 'fastweight-cuda' };
-    const { status, stderr } = spawnSync(
-      process.execPath,
-      [jest, '--runInBand', 'activation_storage'],
-      {
-        cwd: root,
-        encoding: 'utf8',
-        env: { ...emulatedCuda(), ...device } as NodeJS.ProcessEnv,
-        maxBuffer: 1 << 28,
-      },
-    );
-    expect(status === 0 ? '' : stderr.slice(-20_000)).toBe('');
-  },
-  300_000,
-);

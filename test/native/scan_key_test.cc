@@ -32,7 +32,7 @@ struct Keys {
 };
 
 Keys keysOf(const Call& call, Device& device, const ScanTape& tape) {
-  const ScanEngine engine(device, call.shape, call.options, call.inputs);
+  const ScanEngine engine(device, call.shape, call.program, call.options, call.inputs);
   return {forwardKey(engine, call.program, call.outputs, &tape, call.workspace),
           backwardKey(engine, call.program, tape, call.cotangents, call.gradients, call.workspace)};
 }
@@ -115,7 +115,7 @@ class KeyTest {
       expect(!same(keys.forward, keys_.forward) && !same(keys.backward, keys_.backward),
              "the tape tells keys apart");
     }
-    const ScanEngine engine(*device_, call_.shape, call_.options, call_.inputs);
+    const ScanEngine engine(*device_, call_.shape, call_.program, call_.options, call_.inputs);
     expect(!same(forwardKey(engine, call_.program, call_.outputs, nullptr, call_.workspace),
                  keys_.forward),
            "no tape is another key");
