@@ -114,6 +114,7 @@ void addReduceCases(DeviceCases* cases) {
   addSoftmax(cases, 21, 7);
   addSoftmax(cases, 3, 1024);
   addSoftmax(cases, 2, 1501);
+  addSoftmax(cases, 2, 12288);  // 48 KB of shared memory, and static arrays
   addSoftmax(cases, 2, 17003);
   for (const Sizes& s : {Sizes{3, 5, 1}, Sizes{2, 700, 1}, Sizes{2, 9, 5}}) addCumulative(cases, s);
 }

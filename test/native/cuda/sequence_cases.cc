@@ -146,6 +146,7 @@ void addSequenceCases(DeviceCases* cases) {
     addNorm(cases, {norm, 2, 13001, false, true});
     addNorm(cases, {norm, 2, 25004, true, true});
   }
+  addNorm(cases, {RowNorm::kRms, 2, 6144, true, true});  // as softmax of 12288 columns
   for (int kind = 0; kind < 8; ++kind) {
     addRotary(cases, {(kind & 1) != 0, (kind & 2) != 0, (kind & 4) != 0});
   }

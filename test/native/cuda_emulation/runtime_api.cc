@@ -25,6 +25,8 @@ thread_local std::map<const void*, int> dynamicSharedLimits;
 constexpr size_t kAlignment = 256;
 constexpr size_t kDefaultSharedBytes = 48 * 1024;
 constexpr size_t kMostSharedBytes = 227 * 1024;
+/// What the static arrays of a kernel, unknown here, may take of the default.
+constexpr size_t kStaticSharedBytes = 1024;
 constexpr unsigned int kMostThreads = 1024, kMostBlocksAcross = 65535;
 
 cudaError_t note(cudaError_t error) {
@@ -268,8 +270,9 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
 cudaError_t cuda_emulation::checkLaunch(const cudaLaunchConfig_t& config, const void* kernel) {
   const dim3 &grid = config.gridDim, &block = config.blockDim;
   const auto limit = dynamicSharedLimits.find(kernel);
-  const size_t shared =
-      limit == dynamicSharedLimits.end() ? kDefaultSharedBytes : static_cast<size_t>(limit->second);
+  const size_t shared = limit == dynamicSharedLimits.end()
+                            ? kDefaultSharedBytes - kStaticSharedBytes
+                            : static_cast<size_t>(limit->second);
   const bool gridFits = grid.x > 0 && grid.x < 1u << 31 && grid.y > 0 &&
                         grid.y <= kMostBlocksAcross && grid.z > 0 && grid.z <= kMostBlocksAcross;
   const uint64_t threads = uint64_t{block.x} * block.y * block.z;
