@@ -196,6 +196,7 @@ __device__ __forceinline__ void multiplyAndFinish(const Work& work, const unsign
       at.advance();
     }
     waitForProducts<0>();
+    for (float (&part)[kProductSums] : sums.part) takeSums(part);
     if (before != nullptr && thread % 32 == 0) before->arrive();
     work.epilogues[place.group].finish(group, place,
                                        place.row + warpgroup * kProductRows + warp * 16, sums);

@@ -56,7 +56,7 @@ TileProducts::TileProducts(Stream& stream) : stream_(stream) {
 
 CUtensorMap TileProducts::mapOf(Element element, const Operand& operand, int64_t batch,
                                 int64_t rows, int64_t columns, int boxRows) {
-  alignas(64) CUtensorMap map = {};
+  CUtensorMap map = {};
   const bool isShared = batch == 1 || operand.stride == 0;
   const cuuint64_t sizes[3] = {static_cast<cuuint64_t>(columns), static_cast<cuuint64_t>(rows),
                                isShared ? 1 : static_cast<cuuint64_t>(batch)};

@@ -40,6 +40,13 @@ __device__ __forceinline__ void waitForProducts() {
   FASTWEIGHT_HOPPER(asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(later) : "memory"));
 }
 
+/// Behind waitForProducts<0>(): what reads the sums stays behind it. To the compiler they are there
+/// as soon as a product began.
+__device__ __forceinline__ void takeSums(float (&sums)[kProductSums]) {
+#pragma unroll
+  for (int i = 0; i < kProductSums; ++i) asm volatile("" : "+f"(sums[i])::"memory");
+}
+
 #define FASTWEIGHT_SUMS_TEXT                                               \
   "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15," \
   "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29,"  \
