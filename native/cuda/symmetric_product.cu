@@ -173,7 +173,10 @@ void CudaDevice::multiplyBlocks(const SymmetricProduct& s) {
     return;
   }
   const Product whole = productOf(g, s.a, s.b, g.beta, adds ? s.addend : ConstMatrices(s.c));
-  if (whole.a.data == nullptr || whole.b.data == nullptr) return;
+  if (whole.a.data == nullptr || whole.b.data == nullptr) {
+    operands_.productDone();
+    return;
+  }
   const int64_t parts = symmetricParts(s.batch, s.n, stream_.multiprocessors());
   const int64_t side = (s.n + parts - 1) / parts;
   for (int64_t row = 0; row < s.n; row += side) {
