@@ -49,6 +49,13 @@ Napi::Value openLibraryDevice(const Napi::CallbackInfo& info) {
   return functionsOf(info.Env(), std::move(device));
 }
 
+/// checkDeviceProducts(file, index): throws what is wrong.
+void checkDeviceProducts(const Napi::CallbackInfo& info) {
+  const DeviceLibrary* library = nullptr;
+  check(info.Env(), loadDeviceLibrary(textArgument(info, 0), &library));
+  check(info.Env(), library->checkProducts(static_cast<int>(integerArgument(info, 1))));
+}
+
 /// describeDeviceLibrary(file) -> { processors, driver, runtime, matrixLibrary, reason }
 Napi::Value describeDeviceLibrary(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -134,6 +141,7 @@ void registerDevices(Napi::Env env, Napi::Object exports) {
   add("openCpuDevice", openCpuDevice);
   add("openLibraryDevice", openLibraryDevice);
   add("describeDeviceLibrary", describeDeviceLibrary);
+  exports.Set("checkDeviceProducts", Napi::Function::New(env, checkDeviceProducts));
 }
 
 }  // namespace fastweight::binding

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cuda/cuda_device.h"
+#include "cuda/product_check.h"
 #include "fastweight/device_library.h"
 
 namespace fastweight::cuda {
@@ -167,8 +168,8 @@ Status CudaDevice::setMatmulPrecision(MatmulPrecision precision) {
 /// See fastweight/device_library.h.
 extern "C" __attribute__((visibility("default"))) const fastweight::DeviceLibrary*
 fastweightDeviceLibrary() {
-  static const fastweight::DeviceLibrary library = {fastweight::deviceLibraryStamp(),
-                                                    fastweight::cuda::describe,
-                                                    fastweight::cuda::CudaDevice::create};
+  static const fastweight::DeviceLibrary library = {
+      fastweight::deviceLibraryStamp(), fastweight::cuda::describe,
+      fastweight::cuda::CudaDevice::create, fastweight::cuda::checkTileProducts};
   return &library;
 }

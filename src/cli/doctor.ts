@@ -65,7 +65,14 @@ function examineCuda(): CudaReport {
   try {
     return cudaReport();
   } catch (error) {
-    const none = { library: '', processors: [], driver: '', runtime: '', matrixLibrary: '' };
+    const none = {
+      library: '',
+      processors: [],
+      driver: '',
+      runtime: '',
+      matrixLibrary: '',
+      productsReason: '',
+    };
     return { ...none, reason: messageOf(error), remedy: 'Get the addon to load first' };
   }
 }
@@ -107,6 +114,7 @@ export function describe(report: DoctorReport): string[] {
         inGibibytes(memoryBytes),
     ]),
     ['cuda', cuda.reason === '' ? `works, from ${cuda.library}` : cuda.reason],
+    ...(cuda.productsReason ? [['products', `cuBLAS's alone: ${cuda.productsReason}`]] : []),
     ...(cuda.reason !== '' && cuda.remedy !== '' ? [['', cuda.remedy]] : []),
     ['picks', pickOf(report)],
   ];

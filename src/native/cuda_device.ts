@@ -13,18 +13,20 @@ export interface CudaReport extends LibraryDescription {
   library: string;
   /** What to do where there is a reason; '' where nothing helps. */
   remedy: string;
+  /** Why cuBLAS multiplies where kernels of ours would; '' where they are right on this GPU. */
+  productsReason: string;
 }
 
 const probeMilliseconds = 60_000;
 
 /**
  * Runs in a process of its own, so that what a broken driver does ends that one: describes the
- * library, and squares three numbers on the first GPU.
+ * library, squares three numbers on the first GPU, and checks our products there.
  */
 const probeScript = `
   const [addonFile, library] = process.argv.slice(1);
   const addon = require(addonFile);
-  const report = addon.describeDeviceLibrary(library);
+  const report = { ...addon.describeDeviceLibrary(library), productsReason: '' };
   try {
     if (report.reason === '') {
       const device = addon.openLibraryDevice(library, 0);
@@ -33,6 +35,11 @@ const probeScript = `
       const y = new Float32Array(3);
       device.read(device.unary(device.unaryCodes.Square, x, 3, 0, 0), y);
       if (y.join() !== '1,4,9') report.reason = 'Expected 1,4,9 from the GPU but got ' + y.join();
+      try {
+        addon.checkDeviceProducts(library, 0);
+      } catch (error) {
+        report.productsReason = error.message;
+      }
     }
   } catch (error) {
     report.reason = error.message;
@@ -61,25 +68,34 @@ let report: CudaReport | undefined;
  * @throws FastWeightError ERR_ADDON_LOAD
  */
 export function cudaReport(): CudaReport {
-  report ??= probe(cudaLibraryFile());
+  if (report === undefined) {
+    report = probe(cudaLibraryFile());
+    if (report.productsReason !== '') process.env[productsVariable] = 'cublas';
+  }
   return report;
 }
 
+/** Read by the device: 'cublas' lets cuBLAS multiply where kernels of ours would. */
+const productsVariable = 'FASTWEIGHT_CUDA_PRODUCTS';
+
 function probe(library: string): CudaReport {
-  const none = { processors: [], driver: '', runtime: '', matrixLibrary: '' };
+  const none = { processors: [], driver: '', runtime: '', matrixLibrary: '', productsReason: '' };
   if (!existsSync(library)) {
     const reason = `Expected the CUDA device library at ${library} but got no such file`;
     return { ...none, library, reason, remedy: buildRemedy };
   }
   loadAddon();
-  const child = spawnSync(process.execPath, ['-e', probeScript, '--', loadedAddonFile(), library], {
-    encoding: 'utf8',
-    timeout: probeMilliseconds,
-    env: { ...process.env, NODE_OPTIONS: '' },
-  });
+  let child = runProbe(library);
+  let stopped = '';
+  if (child.status !== 0 && process.env[productsVariable] !== 'cublas') {
+    // It may be our products that did not come to an end.
+    stopped = `Expected products that come to an end but got ${child.signal ?? `exit code ${child.status}`}`;
+    child = runProbe(library, { [productsVariable]: 'cublas' });
+  }
   const described = parse(child.stdout);
   if (child.status === 0 && described !== undefined) {
-    return { ...described, library, remedy: remedyOf(described.reason) };
+    const productsReason = stopped || described.productsReason;
+    return { ...described, library, productsReason, remedy: remedyOf(described.reason) };
   }
   const how = child.signal ?? `exit code ${child.status}`;
   const said = child.stderr?.trim().split('\n').pop() ?? '';
@@ -87,9 +103,19 @@ function probe(library: string): CudaReport {
   return { ...none, library, reason, remedy: driverRemedy };
 }
 
-function parse(text: string | undefined): LibraryDescription | undefined {
+function runProbe(library: string, environment: Record<string, string> = {}) {
+  return spawnSync(process.execPath, ['-e', probeScript, '--', loadedAddonFile(), library], {
+    encoding: 'utf8',
+    timeout: probeMilliseconds,
+    env: { ...process.env, NODE_OPTIONS: '', ...environment },
+  });
+}
+
+function parse(
+  text: string | undefined,
+): (LibraryDescription & { productsReason: string }) | undefined {
   try {
-    return JSON.parse(text ?? '') as LibraryDescription;
+    return JSON.parse(text ?? '');
   } catch {
     return undefined;
   }

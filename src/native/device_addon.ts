@@ -57,4 +57,6 @@ export interface DevicesAddon {
   /** The device on processor `index` of a library. Throws ERR_DEVICE_UNAVAILABLE. */
   openLibraryDevice(file: string, index: number): DeviceAddon;
   describeDeviceLibrary(file: string): LibraryDescription;
+  /** Throws what is wrong with the products that a library could do without. */
+  checkDeviceProducts(file: string, index: number): void;
 }

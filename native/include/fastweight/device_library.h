@@ -33,6 +33,9 @@ struct DeviceLibrary {
   Status (*describe)(Machine* machine);
   /// The device on processor `index`. ERR_DEVICE_UNAVAILABLE with the reason.
   Status (*create)(int index, std::unique_ptr<Device>* device);
+  /// Whether kernels of ours that the library could do without are right on processor `index`.
+  /// ERR_INTERNAL with what differs.
+  Status (*checkProducts)(int index);
 };
 
 /// The name of a library's one function, `extern "C" const DeviceLibrary*
