@@ -124,13 +124,14 @@ struct Forward {
 
   static Status run(Stream& stream, DeviceMemory& memory, const Attention& a) {
     const AttentionShape& s = a.shape;
+    constexpr int64_t kSharedBytes = Tiling::sharedBytes(1, 2);
+    if (kSharedBytes > stream.sharedBytes()) return attentionOfWideHeads(stream, a);
     const PackedHeads<Product, kDim> q(stream, memory, s, a.q, s.queryTokens, s.scale);
     const PackedHeads<Product, kDim> k(stream, memory, s, a.k, s.keyTokens, 1);
     const PackedHeads<Product, kDim> v(stream, memory, s, a.v, s.keyTokens, 1);
     if (q.isNull() || k.isNull() || v.isNull()) return stream.takeFailure();
     const int64_t tiles = divideUp(s.queryTokens, Tiling::kRows);
-    launch(stream, "attention",
-           {s.batch * s.heads * tiles, Tiling::kThreads, Tiling::sharedBytes(1, 2)},
+    launch(stream, "attention", {s.batch * s.heads * tiles, Tiling::kThreads, kSharedBytes},
            attentionKernel<Tiling>, s, tiles, q.data(), k.data(), v.data(), a.output,
            a.outputStorage, a.logSumExp);
     return Status::ok();

@@ -1,6 +1,8 @@
 // The backward of attention. The scores are computed again, a tile at a time, in two kernels: one
 // whose blocks own queries and sum dq over keys, one whose blocks own keys and sum dk and dv over
 // queries. So every sum has one owner and a fixed order.
+#include <algorithm>
+
 #include "cuda/attention_tiles.cuh"
 #include "cuda/attention_variants.cuh"
 #include "cuda/attention_wide_heads.h"
@@ -161,6 +163,10 @@ struct Backward {
 
   static Status run(Stream& stream, DeviceMemory& memory, const AttentionBackward& a) {
     const AttentionShape& s = a.shape;
+    constexpr int64_t kQBytes = QTiling::sharedBytes(2, 2), kKVBytes = KVTiling::sharedBytes(2, 2);
+    if (std::max(kQBytes, kKVBytes) > stream.sharedBytes()) {
+      return attentionBackwardOfWideHeads(stream, memory, a);
+    }
     const int64_t queries = s.batch * s.heads * s.queryTokens;
     const Scratch delta(stream, memory, static_cast<size_t>(queries) * sizeof(float));
     const PackedHeads<Product, kDim> q(stream, memory, s, a.q, s.queryTokens, s.scale);
@@ -178,13 +184,11 @@ struct Backward {
     const BackwardOperands<typename Product::Element> x = {
         q.data(), k.data(), v.data(), cotangent.data(), a.logSumExp, delta.floats()};
     const int64_t queryTiles = divideUp(s.queryTokens, QTiling::kRows);
-    launch(stream, kWhat,
-           {s.batch * s.heads * queryTiles, QTiling::kThreads, QTiling::sharedBytes(2, 2)},
+    launch(stream, kWhat, {s.batch * s.heads * queryTiles, QTiling::kThreads, kQBytes},
            attentionBackwardQKernel<QTiling>, s, queryTiles, x, a.qCotangent);
     const int64_t keyTiles = divideUp(s.keyTokens, KVTiling::kRows);
     launch(stream, kWhat,
-           {s.batch * s.heads * keyTiles * (kDim / kSlice), KVTiling::kThreads,
-            KVTiling::sharedBytes(2, 2)},
+           {s.batch * s.heads * keyTiles * (kDim / kSlice), KVTiling::kThreads, kKVBytes},
            attentionBackwardKVKernel<KVTiling, kSlice>, s, keyTiles, x, a.kCotangent, a.vCotangent);
     return Status::ok();
   }

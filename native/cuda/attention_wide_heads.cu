@@ -172,10 +172,16 @@ __global__ void __launch_bounds__(kBlockThreads)
   addSums(s.headDim, vSums, one, [&](int64_t i, float sum) { toV[i] = sum; });
 }
 
-Status checkWidth(const AttentionShape& s) {
-  if (s.headDim <= kWidestHead) return Status::ok();
-  return Status::expected(Code::kShape, "at most " + std::to_string(kWidestHead),
-                          "the size of an attention head on CUDA", std::to_string(s.headDim));
+/// Rows of a head in shared memory, at the most: those of the cotangents of keys and values.
+constexpr int64_t kMostRows = 2 + 2 * kWarps;
+
+Status checkWidth(const Stream& stream, const AttentionShape& s) {
+  // A part stays for the kernels' own arrays.
+  const int64_t widest =
+      (stream.sharedBytes() - 1024) / (kMostRows * static_cast<int64_t>(sizeof(float)));
+  if (s.headDim <= widest) return Status::ok();
+  return Status::expected(Code::kShape, "at most " + std::to_string(widest),
+                          "the size of an attention head on this GPU", std::to_string(s.headDim));
 }
 
 /// Shared memory for so many rows of floats.
@@ -186,7 +192,7 @@ int64_t rowBytes(const AttentionShape& s, int64_t rows) {
 }  // namespace
 
 Status attentionOfWideHeads(Stream& stream, const Attention& a) {
-  FASTWEIGHT_RETURN_IF_ERROR(checkWidth(a.shape));
+  FASTWEIGHT_RETURN_IF_ERROR(checkWidth(stream, a.shape));
   const AttentionShape& s = a.shape;
   stream.activate();
   launch(stream, "attention",
@@ -197,7 +203,7 @@ Status attentionOfWideHeads(Stream& stream, const Attention& a) {
 
 Status attentionBackwardOfWideHeads(Stream& stream, DeviceMemory& memory,
                                     const AttentionBackward& a) {
-  FASTWEIGHT_RETURN_IF_ERROR(checkWidth(a.shape));
+  FASTWEIGHT_RETURN_IF_ERROR(checkWidth(stream, a.shape));
   const AttentionShape& s = a.shape;
   const int64_t queries = s.batch * s.heads * s.queryTokens;
   stream.activate();
@@ -206,8 +212,7 @@ Status attentionBackwardOfWideHeads(Stream& stream, DeviceMemory& memory,
   constexpr const char* kWhat = "attention's backward";
   launch(stream, kWhat, {queries, kBlockThreads, rowBytes(s, 2 + kWarps)},
          wideAttentionBackwardQKernel, a, deltas.floats());
-  launch(stream, kWhat,
-         {s.batch * s.heads * s.keyTokens, kBlockThreads, rowBytes(s, 2 + 2 * kWarps)},
+  launch(stream, kWhat, {s.batch * s.heads * s.keyTokens, kBlockThreads, rowBytes(s, kMostRows)},
          wideAttentionBackwardKVKernel, a, static_cast<const float*>(deltas.floats()));
   return Status::ok();
 }

@@ -1,4 +1,5 @@
-// Attention for heads wider than the tiles of attention_tiles.cuh hold.
+// Attention for heads wider than the tiles of attention_tiles.cuh hold, and for those whose tiles
+// need more shared memory than the GPU has (compute capability 8.6 and 8.9).
 #pragma once
 
 #include "cuda/device_memory.h"
@@ -7,10 +8,7 @@
 
 namespace fastweight::cuda {
 
-/// The widest head that these serve: what a multiprocessor's shared memory holds.
-constexpr int64_t kWidestHead = 2048;
-
-/// In float32 whatever the precision.
+/// In float32 whatever the precision. ERR_SHAPE for heads that shared memory does not hold.
 Status attentionOfWideHeads(Stream& stream, const Attention& attention);
 Status attentionBackwardOfWideHeads(Stream& stream, DeviceMemory& memory,
                                     const AttentionBackward& attention);

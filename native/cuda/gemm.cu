@@ -199,6 +199,7 @@ void CudaDevice::gemm(const Gemm& g) {
 bool CudaDevice::isWeightProduct(const Gemm& g) const {
   return tileProducts_.areAvailable() && operandElement(g.precise) == Element::kBfloat16 &&
          g.transposeA && !g.transposeB && !g.forProducts && g.a2.data == nullptr &&
+         g.resultStorage == Storage::kFloat32 && g.addend.storage == Storage::kFloat32 &&
          g.epilogue.isEmpty() && g.batch > 0 && g.m > 0 && g.n > 0 && g.k > 0;
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -72,10 +73,11 @@ ReducedOperands::Form* ReducedOperands::find(Element element, const ConstMatrice
 
 ReducedOperands::Form* ReducedOperands::make(Element element, const ConstMatrices& view,
                                              int64_t batch, int64_t rows, int64_t columns) {
-  if (forms_.size() == kMostForms) {
+  if (forms_.size() >= kMostForms) {
+    const auto end = forms_.end() - kOfAProduct;
     const auto oldest =
-        std::find_if(forms_.begin(), forms_.end(), [](const Form& form) { return !form.isAlone; });
-    if (oldest != forms_.end()) forms_.erase(oldest);
+        std::find_if(forms_.begin(), end, [](const Form& form) { return !form.isAlone; });
+    if (oldest != end) forms_.erase(oldest);
   }
   Form form;
   form.element = element;
@@ -119,9 +121,16 @@ Operand ReducedOperands::of(Element element, const ConstMatrices& view, int64_t 
 
 Operand ReducedOperands::toProduce(Element element, const ConstMatrices& view, int64_t batch,
                                    int64_t rows, int64_t columns, bool isAlone) {
-  Form* form = find(element, view, batch, rows, columns);
-  if (form == nullptr) {
-    written(view, batch, rows);
+  // Its memory serves again; what else stands for the view, or for a part of it, goes.
+  std::optional<Form> before;
+  if (Form* found = find(element, view, batch, rows, columns)) before = std::move(*found);
+  if (before) forms_.pop_back();  // the one found stands at the end
+  written(view, batch, rows);
+  Form* form = nullptr;
+  if (before) {
+    forms_.push_back(std::move(*before));
+    form = &forms_.back();
+  } else {
     form = make(element, view, batch, rows, columns);
   }
   if (form == nullptr) return {};

@@ -54,8 +54,9 @@ class ReducedOperands {
     Operand operand;
   };
 
-  /// As many as a tile has operands; the one used longest ago goes first.
-  static constexpr size_t kMostForms = 12;
+  /// As many as a tile has operands; the one used longest ago goes first. Those that one product
+  /// reads, and forms that stand alone, stay.
+  static constexpr size_t kMostForms = 12, kOfAProduct = 4;
 
   Form* find(Element element, const ConstMatrices& view, int64_t batch, int64_t rows,
              int64_t columns);

@@ -13,6 +13,8 @@ Stream::Stream(int index) : index_(index) {
          kAsking);
   record(cudaDeviceGetAttribute(&computeMajor_, cudaDevAttrComputeCapabilityMajor, index_),
          kAsking);
+  record(cudaDeviceGetAttribute(&sharedBytes_, cudaDevAttrMaxSharedMemoryPerBlockOptin, index_),
+         kAsking);
   record(cudaDeviceGetAttribute(&cacheBytes_, cudaDevAttrL2CacheSize, index_), kAsking);
   size_t unused = 0;
   record(cudaMemGetInfo(&unused, &memoryBytes_), kAsking);

@@ -22,6 +22,8 @@ class Stream {
   int multiprocessors() const { return multiprocessors_; }
   /// The first number of the GPU's compute capability.
   int computeMajor() const { return computeMajor_; }
+  /// The most shared memory that a block may ask for.
+  int64_t sharedBytes() const { return sharedBytes_; }
   /// Bytes of the GPU's last cache level, and of its memory.
   int64_t cacheBytes() const { return cacheBytes_; }
   size_t memoryBytes() const { return memoryBytes_; }
@@ -41,7 +43,7 @@ class Stream {
   void recordFailure(cudaError_t error, const char* what);
 
   int index_;
-  int multiprocessors_ = 1, computeMajor_ = 0, cacheBytes_ = 0;
+  int multiprocessors_ = 1, computeMajor_ = 0, sharedBytes_ = 0, cacheBytes_ = 0;
   size_t memoryBytes_ = 0;
   cudaStream_t handle_ = nullptr;
   Status failure_;

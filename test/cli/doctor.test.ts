@@ -102,6 +102,7 @@ describe('on a machine with GPUs', () => {
       threads: 8,
     },
     cuda: {
+      productsReason: '',
       library: 'lib.so',
       reason: '',
       remedy: '',

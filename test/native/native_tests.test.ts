@@ -65,3 +65,18 @@ for (const sanitizer of ['', '_address']) {
   },
   600_000,
 );
+
+(hasEmulation ? test : test.skip)(
+  'where our products are wrong on a GPU, cuBLAS multiplies',
+  () => {
+    const doctor = (environment: Record<string, string>) =>
+      spawnSync(process.execPath, [path.join(root, 'dist', 'cli', 'main.js'), 'doctor'], {
+        encoding: 'utf8',
+        env: { ...emulatedCuda(), ...environment } as NodeJS.ProcessEnv,
+      }).stdout;
+    const wrong = doctor({ CUDA_EMULATION_WRONG_PRODUCTS: '1', FASTWEIGHT_DEVICE: 'cuda' });
+    expect(wrong).toMatch(/^cuda +works/m);
+    expect(wrong).toMatch(/^products +cuBLAS's alone: .*Expected .* for a product of tokens at/m);
+    expect(doctor({ FASTWEIGHT_DEVICE: 'cuda' })).not.toMatch(/^products/m);
+  },
+);

@@ -1,6 +1,8 @@
 // Attention and its backward, in three precisions.
 #include <cmath>
 
+#include "cuda/cuda_device.h"
+#include "cuda_emulation/launches.h"
 #include "cuda_tests.h"
 
 namespace fastweight::test {
@@ -107,6 +109,23 @@ void addAttentionCases(DeviceCases* cases) {
     add(cases, c, MatmulPrecision::kTf32, "tf32", 4e-3);
     add(cases, c, MatmulPrecision::kBfloat16, "bfloat16", 3e-2);
   }
+}
+
+void testSmallSharedMemory(Device& cpu) {
+  constexpr size_t kOfOthers = 227 * 1024, kSmall = 99 * 1024;
+  cuda_emulation::setMostSharedBytes(kSmall);
+  std::unique_ptr<Device> cuda;
+  const Status status = cuda::CudaDevice::create(0, &cuda);
+  expect(status.isOk(), "a GPU with little shared memory", status.message());
+  DeviceCases cases;
+  addAttentionCases(&cases);
+  for (DeviceCase& each : cases) {
+    // Sums are scaled anew with every key, not with every tile of them.
+    each.tolerance *= 2;
+    testOnBoth(each, cpu, *cuda);
+  }
+  cuda.reset();
+  cuda_emulation::setMostSharedBytes(kOfOthers);
 }
 
 }  // namespace fastweight::test

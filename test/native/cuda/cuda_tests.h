@@ -15,6 +15,8 @@ void testGraphs();
 /// Scans that are queued again.
 void testScanReplays();
 
+/// Attention on a GPU whose blocks have 99 KB of shared memory.
+void testSmallSharedMemory(Device& cpu);
 /// Products by our own kernels.
 void testTileProducts();
 

@@ -44,6 +44,7 @@ int main(int argumentCount, char** arguments) {
       if (argumentCount > 1 && each.name.find(arguments[1]) == std::string::npos) continue;
       testOnBoth(each, *cpu, *cuda);
     }
+    if (argumentCount == 1) testSmallSharedMemory(*cpu);
   }
   std::printf("%d passed, %d failed\n", counts().passed, counts().failed);
   return counts().failed == 0 ? 0 : 1;

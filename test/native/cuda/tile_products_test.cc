@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cuda/device_memory.h"
+#include "cuda/product_check.h"
 #include "cuda/stream.h"
 #include "cuda_bf16.h"
 #include "cuda_fp16.h"
@@ -298,6 +299,8 @@ void testHidden(int64_t batch, int64_t tokens, int64_t hiddenDim, int64_t depth,
 
 void testTileProducts() {
   expect(Bench().products.areAvailable(), "the emulated GPU has products of warpgroups");
+  const Status checked = cuda::checkTileProducts(0);
+  expect(checked.isOk(), "the check of products before they are used", checked.message());
   testWeights(1, 24, 40, 16);
   testWeights(3, 133, 290, 100);
   testWeights(2, 300, 70, 520);

@@ -17,6 +17,8 @@ struct cudaLaunchConfig_t {
 };
 
 namespace cuda_emulation {
+/// The shared memory that a block may ask for from now on; 227 KB at the start.
+void setMostSharedBytes(size_t bytes);
 /// Whether a GPU would take this launch; the last error is set where it would not.
 cudaError_t checkLaunch(const cudaLaunchConfig_t& config, const void* kernel);
 }  // namespace cuda_emulation

@@ -24,7 +24,7 @@ thread_local std::map<const void*, int> dynamicSharedLimits;
 
 constexpr size_t kAlignment = 256;
 constexpr size_t kDefaultSharedBytes = 48 * 1024;
-constexpr size_t kMostSharedBytes = 227 * 1024;
+size_t mostSharedBytes = 227 * 1024;
 /// What the static arrays of a kernel, unknown here, may take of the default.
 constexpr size_t kStaticSharedBytes = 1024;
 constexpr unsigned int kMostThreads = 1024, kMostBlocksAcross = 65535;
@@ -99,8 +99,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
   std::strcpy(properties->name, "CUDA emulation");
   properties->totalGlobalMem = size_t{1} << 32;
   properties->sharedMemPerBlock = kDefaultSharedBytes;
-  properties->sharedMemPerBlockOptin = kMostSharedBytes;
-  properties->sharedMemPerMultiprocessor = kMostSharedBytes + 1024;
+  properties->sharedMemPerBlockOptin = mostSharedBytes;
+  properties->sharedMemPerMultiprocessor = mostSharedBytes + 1024;
   properties->warpSize = 32;
   properties->maxThreadsPerBlock = static_cast<int>(kMostThreads);
   properties->maxThreadsPerMultiProcessor = 2048;
@@ -260,12 +260,14 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
 
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   if (attribute != cudaFuncAttributeMaxDynamicSharedMemorySize) return cudaSuccess;
-  if (value < 0 || static_cast<size_t>(value) > kMostSharedBytes) {
+  if (value < 0 || static_cast<size_t>(value) > mostSharedBytes) {
     return note(cudaErrorInvalidValue);
   }
   dynamicSharedLimits[kernel] = value;
   return cudaSuccess;
 }
+
+void cuda_emulation::setMostSharedBytes(size_t bytes) { mostSharedBytes = bytes; }
 
 cudaError_t cuda_emulation::checkLaunch(const cudaLaunchConfig_t& config, const void* kernel) {
   const dim3 &grid = config.gridDim, &block = config.blockDim;
