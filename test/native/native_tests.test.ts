@@ -47,7 +47,7 @@ for (const sanitizer of ['', '_address']) {
       expect(stdout).toMatch(/^[1-9]\d* passed, 0 failed$/m);
       expect(status).toBe(0);
     },
-    120_000,
+    400_000,
   );
 }
 

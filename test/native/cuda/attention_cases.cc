@@ -120,6 +120,8 @@ void testSmallSharedMemory(Device& cpu) {
   DeviceCases cases;
   addAttentionCases(&cases);
   for (DeviceCase& each : cases) {
+    // No head fits in tf32, whose operands are the widest.
+    if (each.precision != MatmulPrecision::kTf32) continue;
     // Sums are scaled anew with every key, not with every tile of them.
     each.tolerance *= 2;
     testOnBoth(each, cpu, *cuda);
